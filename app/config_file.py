@@ -1,0 +1,159 @@
+"""The operator's TOML file: one table `[providers.<id>]` for each provider that is added or changed."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from app.errors import ConfigError
+
+MAX_FILE_BYTES: Final = 1_000_000
+_PROVIDER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{0,2000}")
+_OWN_HEADERS: Final = frozenset(
+    {"authorization", "x-api-key", "x-goog-api-key", "host", "content-length", "transfer-encoding", "cookie"}
+)
+
+
+def _api_base(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        message = "must be a plain ASCII URL"
+        raise ValueError(message)
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        message = "must be an absolute http:// or https:// URL"
+        raise ValueError(message)
+    if "@" in parts.netloc or "?" in value or "#" in value:
+        message = "must have no user, query or fragment"
+        raise ValueError(message)
+    if parts.port == 0:
+        message = "must have a port between 1 and 65535"
+        raise ValueError(message)
+    return value
+
+
+def _headers(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
+            message = "must be plain header names and values without control characters"
+            raise ValueError(message)
+        if name.lower() in _OWN_HEADERS:
+            message = f"must not set {name.lower()}, which the gateway sets itself"
+            raise ValueError(message)
+    return value
+
+
+ApiBase = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_api_base)]
+Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+class Timeouts(BaseModel):
+    """`[providers.<id>.timeouts]`, in seconds; None leaves the provider's own limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    connect_s: Seconds | None = None
+    first_token_s: Seconds | None = None
+    idle_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
+class ProviderTable(BaseModel):
+    """`[providers.<id>]`; None leaves what the catalogue says.
+
+    Whether an id that the catalogue does not have is complete is for the registry to say.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_base: ApiBase | None = None
+    default_model: Name | None = None
+    label: Name | None = None
+    enabled: bool | None = None
+    lane: Name | None = None
+    wire: Name | None = None
+    needs_api_key: bool | None = None
+    headers: Headers | None = None
+    models: list[Name] | None = None
+    timeouts: Timeouts = Timeouts()
+
+
+def read_provider_tables(path: Path) -> Mapping[str, ProviderTable]:
+    """Read the file; `ConfigError` names the table and the key that cannot be used, never a value."""
+    document = _document(path)
+    unknown = [key for key in document if key != "providers"]
+    if unknown:
+        message = f"{path.name}: unknown table '{shown(unknown[0])}'{nearest(unknown[0], ['providers'])}."
+        raise ConfigError(message)
+    tables = document.get("providers", {})
+    if not isinstance(tables, dict):
+        message = f"{path.name}: 'providers' must hold tables, one [providers.<id>] for each provider."
+        raise ConfigError(message)
+    return {provider: _table(path, provider, table) for provider, table in tables.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # TOML's keys are str; `_table` checks the rest
+
+
+def nearest(name: str, names: Iterable[str], *, prefix: str = "") -> str:
+    """Give ` (did you mean ...?)` for a mistyped name, or nothing where none is near; the prefix does not count."""
+    bare = [known.removeprefix(prefix) for known in names if known.startswith(prefix)]
+    found = difflib.get_close_matches(name.removeprefix(prefix), bare, n=1, cutoff=0.6)
+    return f" (did you mean {prefix}{found[0]}?)" if found else ""
+
+
+def shown(name: str) -> str:
+    """Make a name from outside fit for one line of an error."""
+    return "".join(character for character in name if character.isprintable())[:80]
+
+
+def complaint(failure: ValidationError) -> tuple[tuple[int | str, ...], str]:
+    """Give where the first thing is wrong and what, without the value: that may be a secret."""
+    first = failure.errors(include_url=False, include_context=False, include_input=False)[0]
+    return first["loc"], first["msg"].removeprefix("Value error, ")
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE_BYTES + 1)
+    except OSError as failure:
+        message = f"GATEWAY_CONFIG_FILE: the file cannot be read ({failure.strerror})."
+        raise ConfigError(message) from None
+    if len(text) > MAX_FILE_BYTES:
+        message = f"GATEWAY_CONFIG_FILE: the file is larger than {MAX_FILE_BYTES} bytes."
+        raise ConfigError(message)
+    try:
+        return tomllib.loads(text.decode())
+    except (ValueError, RecursionError):
+        # The parser's own message quotes the line, which may hold a header's value.
+        message = f"{path.name}: not valid TOML."
+        raise ConfigError(message) from None
+
+
+def _table(path: Path, provider: str, table: object) -> ProviderTable:
+    where = f"{path.name}: [providers.{shown(provider)}]"
+    if not _PROVIDER_ID.fullmatch(provider):
+        message = f"{where}: a provider's id is lower-case letters, digits, '-', '_' and '.', at most 100."
+        raise ConfigError(message)
+    try:
+        return ProviderTable.model_validate(table)
+    except ValidationError as failure:
+        place, text = complaint(failure)
+        message = f"{where}{_key(place)}: {text}."
+        raise ConfigError(message) from None
+
+
+def _key(place: tuple[int | str, ...]) -> str:
+    parts = [str(part) for part in place]
+    if not parts:
+        return ""
+    nested = parts[0] == "timeouts" and parts[1:]
+    name, known = (parts[1], Timeouts.model_fields) if nested else (parts[0], ProviderTable.model_fields)
+    key = shown(".".join(parts))
+    return f" {key}" if name in known else f" {key}{nearest(name, known)}"

@@ -1,0 +1,129 @@
+"""From the operator's database URL to an engine."""
+
+import sqlite3
+from contextlib import suppress
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from typing_extensions import override
+
+from app.errors import ConfigError
+
+BUSY_SECONDS: Final = 5.0
+"""How long a SQLite writer waits for another one, in this process or outside."""
+CONNECT_SECONDS: Final = 10.0
+STATEMENT_SECONDS: Final = 15.0
+POOL_WAIT_SECONDS: Final = 10.0
+BEGIN: Final = "gateway_begin"
+"""Execution option that names SQLite's BEGIN statement."""
+_POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
+_SQLITE: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
+_POSTGRES_OPTIONS: Final = frozenset({"host", "port", "ssl", "sslmode", "target_session_attrs"})
+_SQLITE_PRAGMAS: Final = (
+    f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}",
+    "PRAGMA journal_mode = WAL",
+    # FULL: a stored message survives the loss of power, not only of the process.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+def connect_url(url: str) -> URL:
+    """Give the operator's URL with its async driver; raises `ConfigError` that never shows the URL.
+
+    `sqlite:///relative`, `sqlite:////absolute`, `postgresql://user:password@host/name?sslmode=require`.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        message = "GATEWAY_DATABASE_URL: not a database URL."
+        raise ConfigError(message) from None
+    if parsed.drivername in _SQLITE:
+        return _sqlite_url(parsed)
+    if parsed.drivername in _POSTGRES:
+        return _postgres_url(parsed)
+    message = "GATEWAY_DATABASE_URL: must begin with sqlite:/// or postgresql://."
+    raise ConfigError(message)
+
+
+def open_engine(url: str) -> AsyncEngine:
+    """Open an engine, which connects on first use; the caller disposes of it. Raises `ConfigError` for a bad URL."""
+    target = connect_url(url)
+    common: dict[str, Any] = {
+        "json_serializer": _dump,
+        "json_deserializer": orjson.loads,
+        # An error's text must never carry what a user wrote.
+        "hide_parameters": True,
+        "pool_timeout": POOL_WAIT_SECONDS,
+    }
+    if target.get_backend_name() == "sqlite":
+        engine = create_async_engine(
+            target, connect_args={"timeout": BUSY_SECONDS, "factory": _SqliteConnection}, **common
+        )
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        return engine
+    limits = {"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS}
+    return create_async_engine(target, connect_args=limits, pool_size=10, max_overflow=10, pool_pre_ping=True, **common)
+
+
+class _SqliteConnection(sqlite3.Connection):
+    """Gives its locks back when it is closed, whoever still holds one of its cursors.
+
+    SQLite keeps a closed connection, and its transaction, alive until its last statement is gone. After a cancelled
+    write that is whenever the garbage collector comes by, and until then nobody else could write.
+    """
+
+    @override
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
+def _sqlite_url(parsed: URL) -> URL:
+    if not parsed.database or parsed.database == ":memory:" or parsed.query or parsed.host:
+        message = "GATEWAY_DATABASE_URL: sqlite needs the path of a file and no options (sqlite:///gateway.db)."
+        raise ConfigError(message)
+    return parsed.set(drivername="sqlite+aiosqlite")
+
+
+def _postgres_url(parsed: URL) -> URL:
+    unknown = sorted(set(parsed.query) - _POSTGRES_OPTIONS)
+    if unknown:
+        known = ", ".join(sorted(_POSTGRES_OPTIONS))
+        message = f"GATEWAY_DATABASE_URL: unknown option {unknown[0]!r}; known are {known}."
+        raise ConfigError(message)
+    if not parsed.database:
+        message = "GATEWAY_DATABASE_URL: names no database."
+        raise ConfigError(message)
+    query = dict(parsed.query)
+    if "sslmode" in query:
+        # libpq's name for what asyncpg calls ssl.
+        query["ssl"] = query.pop("sslmode")
+    return parsed.set(drivername="postgresql+asyncpg", query=query)
+
+
+def _dump(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    # None stops the driver from opening transactions on its own idea of when; `_begin_sqlite` does it.
+    # https://docs.sqlalchemy.org/en/21/dialects/sqlite.html#sqlite-enabling-transactions
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options: dict[str, Any] = dict(connection.get_execution_options())
+    connection.exec_driver_sql(options.get(BEGIN, "BEGIN"))

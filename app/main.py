@@ -1,0 +1,196 @@
+"""The application: its services, opened and closed with the server, its middlewares and its routes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from app.auth.caller import Authenticator
+from app.auth.dev import DevAuthenticator
+from app.auth.loopback import LoopbackGuard
+from app.auth.static_tokens import StaticTokens
+from app.db.key_checks import verify_key_checks
+from app.db.runs import interrupt_unfinished
+from app.db.session import Database
+from app.deps import Services
+from app.errors import ConfigError, ErrorBody, GatewayError, Interrupted
+from app.intake.body import BodyIntake
+from app.intake.failures import Failures
+from app.intake.handlers import add_handlers
+from app.intake.request_id import RequestId
+from app.intake.slashes import Slashes
+from app.providers import litellm_warmup
+from app.providers.litellm_lane import LitellmLane
+from app.providers.model import ModelClient
+from app.providers.operator import OperatorTable
+from app.providers.registry import Registry, build_registry, normalise
+from app.providers.transport import Transport
+from app.routers import conversations, credentials, health, providers, runs
+from app.runs.clock import utc_now
+from app.runs.credentials import InstanceKey
+from app.runs.hub import RunHub
+from app.runs.limits import RunLimits
+from app.runs.retry import RetryPolicy
+from app.runs.runner import Runner
+from app.schemas.error import ErrorAnswer
+from app.settings import Settings, as_secret, parse_auth_tokens
+from app.vault import Vault
+
+VOYAGE_PROVIDER: Final = "openai"
+"""Whose key VOYAGE_AI_API_KEY is where VOYAGE_AI_PROVIDER is not set, as in Voyage."""
+_LOG: Final[Any] = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What is known before anything is opened; making it finds every mistake of the configuration."""
+
+    settings: Settings
+    authenticator: Authenticator
+    vault: Vault
+    registry: Registry
+    instance_key: InstanceKey | None
+    client: ModelClient | None
+
+
+def create_app(settings: Settings, *, demo_base_url: str | None = None, client: ModelClient | None = None) -> FastAPI:
+    """Build the application; nothing is opened before its lifespan begins.
+
+    `demo_base_url` adds the demo provider; `client` calls the models instead of litellm, which then is not loaded.
+    Raises `ConfigError`. The schema of the database must be there already.
+    """
+    registry = build_registry(operator_tables(settings), demo_base_url=demo_base_url)
+    plan = _Plan(
+        settings=settings,
+        authenticator=DevAuthenticator() if settings.dev else StaticTokens(parse_auth_tokens(settings.auth_tokens)),
+        vault=Vault.from_config(as_secret(settings.credential_keys), as_secret(settings.field_encryption_key)),
+        registry=registry,
+        instance_key=_instance_key(settings, registry),
+        client=client,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with _open_services(plan) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Voyage LLM gateway",
+        summary="Conversations, sealed provider keys and streamed answers, from every provider in one way.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        middleware=_middlewares(settings),
+        responses={"default": {"model": ErrorAnswer, "description": "Every error has this form"}},
+    )
+    add_handlers(app)
+    for part in (conversations, runs, providers, credentials, health):
+        app.include_router(part.router)
+    return app
+
+
+def operator_tables(settings: Settings) -> Mapping[str, OperatorTable]:
+    """Give the operator's provider tables in the form that the registry takes."""
+    return {
+        name: OperatorTable(
+            **table.model_dump(exclude={"timeouts", "models"}),
+            **table.timeouts.model_dump(),
+            models=tuple(table.models) if table.models is not None else None,
+        )
+        for name, table in settings.provider_tables.items()
+    }
+
+
+def _middlewares(settings: Settings) -> list[Middleware]:
+    """Give the middlewares, the outermost first; all are plain ASGI, as nothing may buffer a stream."""
+    return [
+        Middleware(RequestId),
+        Middleware(Failures),
+        *([Middleware(LoopbackGuard)] if settings.dev else []),
+        Middleware(Slashes),
+        Middleware(BodyIntake, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds),
+    ]
+
+
+def _instance_key(settings: Settings, registry: Registry) -> InstanceKey | None:
+    given = (settings.voyage_ai_provider, settings.voyage_ai_model, settings.voyage_ai_api_key)
+    if not any(given):
+        return None
+    provider = normalise(settings.voyage_ai_provider or VOYAGE_PROVIDER)
+    try:
+        registry.resolve(provider, settings.voyage_ai_model)
+    except GatewayError as error:
+        message = f"VOYAGE_AI_PROVIDER and VOYAGE_AI_MODEL: {error.sentence}"
+        raise ConfigError(message) from None
+    return InstanceKey(
+        provider=provider, api_key=as_secret(settings.voyage_ai_api_key), model=settings.voyage_ai_model or None
+    )
+
+
+@asynccontextmanager
+async def _open_services(plan: _Plan) -> AsyncGenerator[Services]:
+    """Open everything, give it, and close it in the reverse order; raises `ConfigError` or `StorageUnavailable`."""
+    settings = plan.settings
+    async with AsyncExitStack() as stack:
+        database = Database.open(settings.database_url)
+        stack.push_async_callback(database.close)
+        await _prepare(database, plan.vault)
+        transport = await stack.enter_async_context(Transport())
+        lane = await stack.enter_async_context(_loading_lane(transport)) if plan.client is None else None
+        client = plan.client or lane
+        assert client is not None  # noqa: S101 - one of the two is there; for the type checker
+        hub = RunHub(settings.max_runs, settings.max_runs_per_user, grace_s=settings.shutdown_grace_seconds)
+        stack.push_async_callback(hub.drain, settings.shutdown_grace_seconds)
+        runner = Runner(
+            database,
+            plan.vault,
+            plan.registry,
+            client,
+            hub,
+            limits=RunLimits(
+                max_answer_chars=settings.max_answer_chars, retry=RetryPolicy(max_attempts=settings.max_attempts)
+            ),
+            instance_key=plan.instance_key,
+        )
+        yield Services(
+            settings=settings,
+            authenticator=plan.authenticator,
+            database=database,
+            vault=plan.vault,
+            registry=plan.registry,
+            transport=transport,
+            lane=lane,
+            hub=hub,
+            runner=runner,
+        )
+
+
+async def _prepare(database: Database, vault: Vault) -> None:
+    """Check the master keys against the database and end what the last process left running."""
+    now = utc_now()
+    async with database.write() as session:
+        await verify_key_checks(session, vault.check_values(), now)
+        left = await interrupt_unfinished(session, error=ErrorBody(error=Interrupted()).as_dict(), now=now)
+    if left:
+        _LOG.warning("runs_interrupted_by_restart", count=left)
+
+
+@asynccontextmanager
+async def _loading_lane(transport: Transport) -> AsyncGenerator[LitellmLane]:
+    """Give the lane at once and load litellm meanwhile: its import takes seconds, which no start should wait for."""
+    lane = LitellmLane(transport, loader=litellm_warmup.load)
+    loading = asyncio.create_task(lane.load(), name="load litellm")
+    try:
+        yield lane
+    finally:
+        loading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loading
+        await lane.close()

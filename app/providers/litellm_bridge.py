@@ -1,0 +1,152 @@
+"""Puts litellm's requests onto our own transport, so that nothing it sends escapes our rules.
+
+litellm speaks httpx; this is an httpx transport over `Transport`. Each request carries the id of its exchange in a
+header that ends here; a request without one is litellm's own idea (a look-up of prices or of a tokenizer) and is
+refused. Statuses, bodies and ends are judged here, before litellm can take an HTML page for an empty answer.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import MappingProxyType
+from typing import Final
+
+import httpx
+from typing_extensions import override
+
+from app.errors import GatewayError, StreamInterrupted
+from app.providers import classify
+from app.providers.exchange import Exchange
+from app.providers.provider import Wire
+from app.providers.transport import Sender, UpstreamResponse
+from app.providers.wires.reader import WireReader
+
+EXCHANGE_HEADER: Final = "x-gateway-exchange"
+_ERROR_BODY_S: Final = 10.0
+_LINGER_S: Final = 0.05
+"""How long the end of a body may take after the last event, for the sake of using the connection again."""
+_AFTER_FINISH_S: Final = 5.0
+"""How long usage and the closing marker may take once the answer is whole; then they are given up."""
+_OWN_HEADERS: Final = frozenset({EXCHANGE_HEADER, "host", "content-length", "accept-encoding", "connection"})
+_SUCCESS: Final = 200
+_CONTENT_TYPES: Final = MappingProxyType({Wire.OLLAMA: "application/x-ndjson"})
+
+
+class BridgeError(httpx.TransportError):
+    """Tells litellm that the call is over; why stands in the exchange, not in this exception."""
+
+
+class LitellmBridge(httpx.AsyncBaseTransport):
+    """An httpx transport whose requests all belong to an exchange."""
+
+    def __init__(self, transport: Sender) -> None:
+        """Send through `transport`, which stays its owner's."""
+        self._transport = transport
+        self._exchanges: dict[str, Exchange] = {}
+        self.refused = 0
+        """Requests that belonged to no exchange and were not sent."""
+
+    def add(self, exchange: Exchange) -> None:
+        """Let requests of `exchange` pass."""
+        self._exchanges[exchange.id] = exchange
+
+    def remove(self, exchange: Exchange) -> None:
+        """Let no further request of `exchange` pass."""
+        self._exchanges.pop(exchange.id, None)
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        exchange = self._exchanges.get(request.headers.get(EXCHANGE_HEADER, ""))
+        if exchange is None:
+            self.refused += 1
+            message = "this request belongs to no exchange"
+            raise BridgeError(message)
+        try:
+            response = await self._send(request, exchange)
+            if response.status != _SUCCESS:
+                body = await _error_body(response)
+                raise classify.refusal(
+                    response.status, response.headers, body, origin=exchange.origin, key=exchange.key
+                )
+        except GatewayError as error:
+            exchange.fail(error)
+            raise BridgeError(error.code) from None
+        wire = _wire_of(request.url.path, exchange.request.route.wire)
+        reader = WireReader(wire, response.headers, origin=exchange.origin, key=exchange.key)
+        exchange.reader = reader
+        headers = {"content-type": _CONTENT_TYPES.get(wire, "text/event-stream")}
+        return httpx.Response(_SUCCESS, headers=headers, stream=_Body(response, reader, exchange), request=request)
+
+    async def _send(self, request: httpx.Request, exchange: Exchange) -> UpstreamResponse:
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
+        return await exchange.stack.enter_async_context(
+            self._transport.request(
+                request.method,
+                str(request.url),
+                headers=headers,
+                body=await request.aread(),
+                deadlines=exchange.request.deadlines,
+                origin=exchange.origin,
+            )
+        )
+
+
+class _Body(httpx.AsyncByteStream):
+    """The frames of an answer, as far as they made sense."""
+
+    def __init__(self, response: UpstreamResponse, reader: WireReader, exchange: Exchange) -> None:
+        self._response = response
+        self._reader = reader
+        self._exchange = exchange
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        reader = self._reader
+        chunks = aiter(self._response.chunks())
+        while not reader.reading.over and reader.error is None:
+            try:
+                async with asyncio.timeout(_AFTER_FINISH_S if self._exchange.finished else None):
+                    chunk = await anext(chunks, b"")
+            except TimeoutError:
+                break
+            except StreamInterrupted as error:
+                if not self._exchange.finished:
+                    reader.error = error
+                break
+            frames = reader.feed(chunk) if chunk else reader.end()
+            if frames:
+                yield frames
+            if not chunk:
+                break
+        if reader.reading.over and reader.error is None:
+            reader.end()
+            await self._linger(chunks)
+        if reader.error is not None:
+            self._exchange.fail(reader.error)
+            raise BridgeError(reader.error.code)
+
+    async def _linger(self, chunks: AsyncIterator[bytes]) -> None:
+        """Read on to the end of the body, if it is already there."""
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                async for _ in chunks:
+                    pass
+        except (TimeoutError, StreamInterrupted):
+            return
+
+
+async def _error_body(response: UpstreamResponse) -> bytes:
+    """Give the beginning of an error's body, or nothing where it does not come: the status says enough."""
+    try:
+        async with asyncio.timeout(_ERROR_BODY_S):
+            return await response.read(classify.BODY_LIMIT)
+    except (TimeoutError, StreamInterrupted):
+        return b""
+
+
+def _wire_of(path: str, expected: Wire) -> Wire:
+    """Tell the wire from the path: litellm sends some known ids of OpenAI to /responses unasked."""
+    if path.endswith("/responses"):
+        return Wire.OPENAI_RESPONSES
+    if path.endswith("/chat/completions"):
+        return Wire.OPENAI_CHAT
+    return expected

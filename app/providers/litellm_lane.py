@@ -1,0 +1,243 @@
+"""Calls a model through litellm: it translates requests and deltas, and decides nothing else.
+
+Time limits, ends, errors, usage and sockets are the lane's own; see `docs/decisions/0003`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from types import ModuleType
+from typing import Any, Final
+
+import httpx
+import structlog
+
+from app.errors import GatewayError, ProviderTimeout, StreamInterrupted, StreamStalled
+from app.providers import litellm_errors, litellm_request, litellm_setup
+from app.providers.exchange import Exchange
+from app.providers.litellm_bridge import EXCHANGE_HEADER, LitellmBridge
+from app.providers.model import Delta, Finish, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece, UsageReport
+from app.providers.provider import Wire
+from app.providers.transport import Sender
+
+_CLOSE_S: Final = 1.0
+_SDK_PREFIXES: Final = ("openai/", "custom_openai/")
+"""The names that litellm speaks through OpenAI's SDK."""
+_log: Final = structlog.stdlib.get_logger()
+
+
+class LoadState(StrEnum):
+    """How far litellm is; readiness shows it."""
+
+    WAITING = "waiting"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class LitellmLane:
+    """A `ModelClient` over litellm. One per process, used in one event loop."""
+
+    def __init__(self, transport: Sender, *, loader: Callable[[], ModuleType] = litellm_setup.load) -> None:
+        """Send through `transport`; nothing is imported before `load` runs `loader` in a thread."""
+        self.state = LoadState.WAITING
+        self._loader = loader
+        self._bridge = LitellmBridge(transport)
+        self._loaded = asyncio.Event()
+        self._litellm: Any = None
+        self._handler: Any = None
+        self._cached_handler: Any = None
+        self._http: httpx.AsyncClient | None = None
+
+    async def load(self) -> None:
+        """Get litellm ready in a thread; call it once. Calls made before wait for it within their first deadline."""
+        self.state = LoadState.LOADING
+        try:
+            self.use(await litellm_setup.in_daemon_thread(self._loader))
+        except Exception:  # noqa: BLE001 - a broken library must leave a gateway that can say so
+            self.state = LoadState.FAILED
+            _log.exception("litellm.load_failed")
+        else:
+            self.state = LoadState.READY
+        finally:
+            self._loaded.set()
+
+    def use(self, module: ModuleType) -> None:
+        """Take litellm as `litellm_setup.load` gave it."""
+        from litellm.llms.custom_httpx import http_handler  # noqa: PLC0415 - loaded by now
+
+        handlers: Any = http_handler
+        self._cached_handler = handlers.get_async_httpx_client
+        self._litellm = module
+        self._handler = handlers.AsyncHTTPHandler(transport=self._bridge, follow_redirects=False)
+        self._http = httpx.AsyncClient(transport=self._bridge, follow_redirects=False, trust_env=False)
+        self._loaded.set()
+
+    async def close(self) -> None:
+        """Close what litellm was given."""
+        if self._http is not None:
+            await self._http.aclose()
+        if self._handler is not None:
+            await self._handler.close()
+
+    @asynccontextmanager
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+        """Open one call; see `ModelClient`."""
+        exchange = Exchange(request)
+        deltas = self._deltas(exchange)
+        self._bridge.add(exchange)
+        try:
+            yield deltas
+        finally:
+            self._bridge.remove(exchange)
+            await deltas.aclose()
+
+    async def _deltas(self, exchange: Exchange) -> AsyncGenerator[Delta]:
+        clock, translation = _Deadline(exchange), _Translation()
+        chunks: Any = None
+        try:
+            try:
+                async with clock:
+                    await self._loaded.wait()
+                    chunks = await self._call(exchange.request, exchange)
+                    iterator = aiter(chunks)
+                while True:
+                    async with clock:
+                        chunk: Any = await anext(iterator)
+                    for delta in translation.deltas(chunk):
+                        clock.progress()
+                        yield delta
+            except StopAsyncIteration:
+                pass
+            except TimeoutError:
+                raise exchange.fail(clock.explain()) from None
+            except GatewayError:
+                raise
+            except Exception as error:  # noqa: BLE001 - litellm raises bare ValueErrors and worse; all become typed
+                raise self._explain(exchange, error) from None
+            for delta in _ending(exchange):
+                yield delta
+        finally:
+            # The socket first: generation and billing go on until it is closed, and litellm's own close may wait.
+            await exchange.stack.aclose()
+            await _close(chunks)
+
+    async def _call(self, request: ModelRequest, exchange: Exchange) -> Any:  # noqa: ANN401 - litellm's own type
+        if self._litellm is None:
+            raise litellm_errors.explain(ImportError(), origin=exchange.origin, key=None)
+        arguments = litellm_request.arguments(request, {EXCHANGE_HEADER: exchange.id})
+        return await self._litellm.acompletion(
+            **arguments, client=self._client(request, arguments), timeout=httpx.Timeout(None)
+        )
+
+    def _client(self, request: ModelRequest, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - SDK or handler
+        """Give litellm a client of ours: its own would keep keys in a cache and sockets out of our sight."""
+        if arguments["model"].startswith("openai/"):
+            # litellm drops `client` on its way to /responses and takes this one from its cache.
+            self._cached_handler(llm_provider="openai", params={"ssl_verify": None}).client = self._http
+        if request.route.wire is not Wire.OPENAI_CHAT or not arguments["model"].startswith(_SDK_PREFIXES):
+            return self._handler
+        from openai import AsyncOpenAI  # noqa: PLC0415 - comes with litellm
+
+        return AsyncOpenAI(
+            api_key=arguments["api_key"],
+            base_url=arguments["api_base"],
+            http_client=self._http,
+            max_retries=0,
+            timeout=None,
+        )
+
+    def _explain(self, exchange: Exchange, error: Exception) -> GatewayError:
+        if exchange.error is not None:
+            return exchange.error
+        explained = litellm_errors.explain(error, origin=exchange.origin, key=exchange.key)
+        kinds = [type(cause).__name__ for cause in litellm_errors.chain(error)]
+        _log.warning("litellm.failed", code=explained.code, kinds=kinds)
+        return exchange.fail(explained)
+
+
+class _Deadline:
+    """The limits of one call; only a useful delta counts as progress, so pings cannot stretch them."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        loop = asyncio.get_running_loop()
+        self._exchange = exchange
+        self._limits = exchange.request.deadlines
+        self._now = loop.time
+        self._end = self._now() + self._limits.total_s
+        self._next = self._now() + self._limits.first_token_s
+        self._begun = False
+        self._timeout: asyncio.Timeout | None = None
+
+    def progress(self) -> None:
+        self._begun = True
+        self._next = self._now() + self._limits.idle_s
+
+    async def __aenter__(self) -> None:
+        self._timeout = asyncio.timeout_at(min(self._next, self._end))
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *details: Any) -> None:  # noqa: ANN401, PYI036 - handed on as they are
+        if self._timeout is not None:
+            await self._timeout.__aexit__(*details)
+
+    def explain(self) -> GatewayError:
+        label, origin, limits = self._exchange.origin.label, self._exchange.origin, self._limits
+        if self._now() >= self._end:
+            return ProviderTimeout(f"{label} did not finish its answer in {limits.total_s:g} s.", origin=origin)
+        if self._begun:
+            return StreamStalled(f"{label} sent nothing for {limits.idle_s:g} s.", origin=origin)
+        return ProviderTimeout(f"{label} sent no token in {limits.first_token_s:g} s.", origin=origin)
+
+
+class _Translation:
+    """litellm's chunks as deltas; keeps tool calls apart that it numbers alike (Ollama's are all number 0)."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, tuple[str | None, int]] = {}
+        self._count = 0
+
+    def deltas(self, chunk: Any) -> Iterator[Delta]:  # noqa: ANN401 - a litellm ModelResponseStream
+        for choice in chunk.choices[:1]:
+            delta = choice.delta
+            if reasoning := getattr(delta, "reasoning_content", None):
+                yield ReasoningTextDelta(reasoning)
+            if delta.content:
+                yield TextDelta(delta.content)
+            for call in delta.tool_calls or ():
+                yield self._piece(call)
+
+    def _piece(self, call: Any) -> ToolCallPiece:  # noqa: ANN401 - a litellm ChatCompletionDeltaToolCall
+        known = self._calls.get(call.index)
+        if known is None or (call.id and call.id != known[0]):
+            known = self._calls[call.index] = (call.id or None, self._count)
+            self._count += 1
+            name: str | None = call.function.name or None
+            return ToolCallPiece(known[1], known[0], name, call.function.arguments or "")
+        return ToolCallPiece(known[1], None, None, call.function.arguments or "")
+
+
+def _ending(exchange: Exchange) -> Iterator[Delta]:
+    """Give usage and finish as the wire said them; litellm invents both when they are missing."""
+    reading = exchange.reader.reading if exchange.reader else None
+    if exchange.error is not None:
+        raise exchange.error
+    if reading is None or reading.finish is None:
+        raise exchange.fail(StreamInterrupted(origin=exchange.origin))
+    if reading.usage is not None:
+        yield UsageReport(reading.usage)
+    yield Finish(reading.finish)
+
+
+async def _close(chunks: Any) -> None:  # noqa: ANN401 - a litellm CustomStreamWrapper, or None
+    """Close litellm's generators; the socket is closed by the exchange whatever happens here."""
+    for part in (getattr(chunks, "completion_stream", None), chunks):
+        close = getattr(part, "aclose", None)
+        if close is None:
+            continue
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await close()
+        except Exception as error:  # noqa: BLE001 - a library's clean-up must not hide how the answer ended
+            _log.debug("litellm.close_failed", kind=type(error).__name__)

@@ -1,0 +1,133 @@
+"""Loads litellm and takes from it whatever it would do on its own: look-ups, retries, logs, other people's keys.
+
+Each setting answers a measured behaviour of litellm 1.106.2; docs/decisions/0003 has the list with reasons.
+"""
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import ModuleType
+from typing import Any, Final
+
+import httpx
+from typing_extensions import override
+
+_ENVIRONMENT: Final = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",
+    "LITELLM_LOCAL_BLOG_POSTS": "True",
+    "REPEATED_STREAMING_CHUNK_LIMIT": "100000000",
+    "HF_HUB_OFFLINE": "1",
+}
+_LOGGERS: Final = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore", "mcp")
+
+
+class _NoSyncTransport(httpx.BaseTransport):
+    """Refuses litellm's synchronous look-ups, which would block the event loop and send nobody's key."""
+
+    @override
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        message = "synchronous requests are not sent"
+        raise httpx.ConnectError(message)
+
+
+class _NoTransport(httpx.AsyncBaseTransport):
+    """Refuses what litellm sends through a client of its own making."""
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        message = "only requests of an exchange are sent"
+        raise httpx.ConnectError(message)
+
+
+def load() -> ModuleType:
+    """Import litellm and apply the settings; takes seconds of CPU, so call it in a thread.
+
+    The garbage collector rests meanwhile: a full collection over litellm's objects holds every thread for 200 ms.
+    """
+    with _without_gc():
+        os.environ.update(_ENVIRONMENT)
+        import litellm  # noqa: PLC0415 - 3 s and 170 MB, wanted only here
+        from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler  # noqa: PLC0415 - see above
+        from litellm.llms.openai.responses.transformation import OpenAIResponsesAPIConfig  # noqa: PLC0415 - see above
+
+        module: Any = litellm
+        module.disable_hf_tokenizer_download = True
+        module.suppress_debug_info = True
+        module.drop_params = True
+        module.disable_streaming_logging = True
+        module.turn_off_message_logging = True
+        module.telemetry = False
+        module.callbacks = []
+        module.module_level_client = HTTPHandler(client=httpx.Client(transport=_NoSyncTransport()))
+        module.client_session = httpx.Client(transport=_NoSyncTransport())
+        # Clients that litellm makes for itself cannot send: every call of ours brings its own.
+        handler: Any = AsyncHTTPHandler
+        handler.create_async_transport = staticmethod(_no_transport)
+        handler._create_async_transport = staticmethod(_no_transport)  # noqa: SLF001 - its older name, still called
+        handler.create_httpx_proxy_mounts = staticmethod(_no_mounts)
+        # An id that litellm does not know would be asked for without streaming and cut into pieces afterwards.
+        responses: Any = OpenAIResponsesAPIConfig
+        responses.should_fake_stream = _never
+        # litellm fills its own Responses models with the wrong types, and pydantic says so on every stream.
+        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+        for name in _LOGGERS:
+            logger = logging.getLogger(name)
+            logger.setLevel(logging.WARNING)
+            # Handlers of its own would print past our redaction.
+            logger.handlers.clear()
+            logger.propagate = True
+        return litellm
+
+
+def _no_transport(*_args: object, **_options: object) -> httpx.AsyncBaseTransport:
+    return _NoTransport()
+
+
+def _no_mounts(*_args: object, **_options: object) -> None:
+    return None
+
+
+def _never(*_args: object, **_options: object) -> bool:
+    return False
+
+
+@contextmanager
+def _without_gc() -> Generator[None]:
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
+
+
+async def in_daemon_thread(loader: Callable[[], ModuleType]) -> ModuleType:
+    """Run `loader` beside the event loop, in a thread that never holds up the end of the process."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[ModuleType] = loop.create_future()
+
+    def run() -> None:
+        try:
+            module = loader()
+        except BaseException as error:  # noqa: BLE001 - carried over to the waiting task, whatever it is
+            _tell(loop, done, partial(done.set_exception, error))
+        else:
+            _tell(loop, done, partial(done.set_result, module))
+
+    threading.Thread(target=run, name="load litellm", daemon=True).start()
+    return await done
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[ModuleType]", tell: Callable[[], None]) -> None:
+    """Hand the result over, unless nobody waits any more."""
+    with suppress(RuntimeError):  # the loop is closed: the process ends
+        loop.call_soon_threadsafe(lambda: None if done.done() else tell())

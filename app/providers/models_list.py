@@ -1,0 +1,188 @@
+"""The models that a provider offers right now, read from its own list."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+import orjson
+
+from app.errors import InvalidProviderResponse, Origin, ProviderTimeout
+from app.providers import base_url, classify, model_id, naming
+from app.providers.provider import ListShape, Provider
+from app.providers.transport import Transport
+from app.secret import Secret
+
+BODY_LIMIT: Final = 8 * 1024 * 1024
+"""Bytes of one page; the longest list in use has about one million."""
+PAGE_LIMIT: Final = 10
+MODEL_LIMIT: Final = 5_000
+TOTAL_S: Final = 30.0
+"""Seconds for the whole list, all pages together."""
+_FIRST_BYTE_S: Final = 15.0
+_ANTHROPIC_VERSION: Final = "2023-06-01"
+_PARAMETERS: Final[Mapping[ListShape, tuple[str, str]]] = {
+    ListShape.OPENAI: ("", ""),
+    ListShape.ANTHROPIC: ("limit=1000", "after_id"),
+    ListShape.GEMINI: ("pageSize=1000", "pageToken"),
+    ListShape.OLLAMA: ("", ""),
+}
+"""By shape: the first query, and the parameter that names the next page."""
+_OTHER_PURPOSE: Final = re.compile(
+    r"(?:^|[-_./])(?:embed|embedding|embeddings|tts|whisper|dall-e|moderation|image|images|audio|realtime|transcribe"
+    r"|transcription|sora|babbage|davinci|turbo-instruct|rerank|orpheus|ocr)(?:$|[-_./:\d])"
+)
+_OTHER_TYPES: Final = frozenset({"embedding", "image", "moderation", "rerank", "audio", "transcribe", "video"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    ids: tuple[str, ...]
+    following: str | None = None
+    """What the next page is asked for by."""
+
+
+async def list_models(transport: Transport, provider: Provider, api_key: Secret | None) -> tuple[str, ...]:
+    """Give the ids that `provider` offers to `api_key`, sorted, each in the form that resolves to itself.
+
+    A provider without a list gives the ids of its row. Raises what the transport and `classify.refusal` raise,
+    `ProviderTimeout` after `TOTAL_S`, and `InvalidProviderResponse` for a success that is no list. A missing key is
+    not looked for: some lists need none.
+    """
+    if provider.models_list is None:
+        return tuple(sorted(provider.models))
+    origin = Origin(provider=provider.id, label=provider.label)
+    try:
+        async with asyncio.timeout(TOTAL_S):
+            found = await _all_pages(transport, provider, provider.models_list, api_key, origin)
+    except TimeoutError as error:
+        message = f"{provider.label} did not send its list of models in {TOTAL_S:g} s."
+        raise ProviderTimeout(message, origin=origin) from error
+    return tuple(sorted({name for name in found if _usable(provider, name)})[:MODEL_LIMIT])
+
+
+async def _all_pages(
+    transport: Transport, provider: Provider, shape: ListShape, api_key: Secret | None, origin: Origin
+) -> list[str]:
+    base = base_url.canonical(provider.api_base, wire=provider.wire, version=provider.version)
+    first, parameter = _PARAMETERS[shape]
+    url = base_url.list_endpoint(base, shape) + (f"?{first}" if first else "")
+    found: list[str] = []
+    asked: set[str] = set()
+    address = url
+    while len(asked) < PAGE_LIMIT:
+        asked.add(address)
+        page = _read(shape, await _fetch(transport, provider, address, api_key, origin), origin)
+        found.extend(page.ids)
+        if not parameter or page.following is None:
+            break
+        address = f"{url}&{parameter}={quote(page.following, safe='')}"
+        if address in asked:
+            break
+    return found
+
+
+async def _fetch(transport: Transport, provider: Provider, url: str, api_key: Secret | None, origin: Origin) -> bytes:
+    limits = provider.deadlines
+    deadlines = replace(limits, first_token_s=min(limits.first_token_s, _FIRST_BYTE_S))
+    headers = _headers(provider, api_key)
+    async with transport.request(
+        "GET", url, headers=headers, body=None, deadlines=deadlines, origin=origin
+    ) as response:
+        if response.status != HTTPStatus.OK:
+            body = await response.read(classify.BODY_LIMIT)
+            raise classify.refusal(response.status, response.headers, body, origin=origin, key=api_key)
+        return await response.read(BODY_LIMIT)
+
+
+def _headers(provider: Provider, api_key: Secret | None) -> dict[str, str]:
+    headers = {"Accept": "application/json", **provider.headers}
+    if provider.models_list is ListShape.ANTHROPIC:
+        headers["anthropic-version"] = _ANTHROPIC_VERSION
+    if api_key is None:
+        return headers
+    match provider.models_list:
+        case ListShape.ANTHROPIC:
+            headers["x-api-key"] = api_key.reveal()
+        case ListShape.GEMINI:
+            headers["x-goog-api-key"] = api_key.reveal()
+        case _:
+            headers["Authorization"] = f"Bearer {api_key.reveal()}"
+    return headers
+
+
+def _read(shape: ListShape, body: bytes, origin: Origin) -> _Page:
+    """Read one page; raises `InvalidProviderResponse` where it is not JSON of the expected shape."""
+    try:
+        data: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _no_list(origin) from error
+    if shape is ListShape.OPENAI and isinstance(data, list):
+        return _Page(_openai_ids(_objects(cast("list[object]", data))))  # Together sends the bare array
+    if not isinstance(data, dict):
+        raise _no_list(origin)
+    fields = cast("dict[str, Any]", data)
+    items: object = fields.get("data" if shape in {ListShape.OPENAI, ListShape.ANTHROPIC} else "models")
+    if shape is ListShape.GEMINI and fields.keys() <= {"nextPageToken"}:
+        items = []  # protobuf's JSON leaves an empty list out
+    if not isinstance(items, list):
+        raise _no_list(origin)
+    models = _objects(cast("list[object]", items))
+    match shape:
+        case ListShape.OPENAI:
+            return _Page(_openai_ids(models))
+        case ListShape.ANTHROPIC:
+            return _Page(_texts(models, "id"), _text(fields.get("last_id")) if fields.get("has_more") is True else None)
+        case ListShape.GEMINI:
+            return _Page(_gemini_ids(models), _text(fields.get("nextPageToken")))
+        case ListShape.OLLAMA:
+            return _Page(_texts(models, "name") or _texts(models, "model"))
+
+
+def _openai_ids(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return _texts([model for model in models if _chats(model)], "id")
+
+
+def _chats(model: Mapping[str, Any]) -> bool:
+    """Go by what a list says of a model where it does: Together's type, Groq's active, Mistral's capabilities."""
+    if model.get("type") in _OTHER_TYPES or model.get("active") is False:
+        return False
+    capabilities: object = model.get("capabilities")
+    return (
+        not isinstance(capabilities, dict) or cast("dict[str, Any]", capabilities).get("completion_chat") is not False
+    )
+
+
+def _gemini_ids(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    chats = [model for model in models if "generateContent" in (model.get("supportedGenerationMethods") or ())]
+    return tuple(name.removeprefix("models/") for name in _texts(chats, "name"))
+
+
+def _usable(provider: Provider, name: str) -> bool:
+    """Tell whether `name` is a model to talk to and resolves to itself."""
+    if provider.models_list is ListShape.OPENAI and not provider.gateway and _OTHER_PURPOSE.search(name.lower()):
+        return False
+    return (
+        model_id.fits(name, provider.wire)
+        and naming.own_id(provider, name) == name
+        and naming.foreign_prefix(provider, name) is None
+    )
+
+
+def _objects(items: Sequence[object]) -> list[Mapping[str, Any]]:
+    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, dict)]
+
+
+def _texts(models: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...]:
+    return tuple(text for model in models if (text := _text(model.get(key))) is not None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _no_list(origin: Origin) -> InvalidProviderResponse:
+    return InvalidProviderResponse(f"{origin.label} answered with something that is no list of models.", origin=origin)

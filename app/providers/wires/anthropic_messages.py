@@ -1,0 +1,48 @@
+"""Anthropic messages: https://docs.anthropic.com/en/api/messages-streaming."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from app.events import FinishReason, Usage
+from app.providers.wires.reading import Fault, Reading, count, table
+
+FINISH: Final[Mapping[str, FinishReason]] = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "pause_turn": FinishReason.STOP,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL_CALLS,
+    "refusal": FinishReason.CONTENT_FILTER,
+}
+
+
+def read(event: Mapping[str, Any], reading: Reading) -> Fault | None:
+    """Take one event. The end is `message_stop`; the stop reason comes before it, in `message_delta`."""
+    match event.get("type"):
+        case "error":
+            return Fault(event)
+        case "message_start":
+            reading.usage = _usage(table(table(event.get("message")).get("usage")), None)
+        case "message_delta":
+            reading.usage = _usage(table(event.get("usage")), reading.usage)
+            reason = table(event.get("delta")).get("stop_reason")
+            if isinstance(reason, str):
+                reading.reason = FINISH.get(reason, FinishReason.STOP)
+        case "message_stop":
+            reading.finish = reading.reason or FinishReason.STOP
+            reading.over = True
+        case _:
+            return Fault(event) if event.get("error") else None
+    return None
+
+
+def _usage(usage: Mapping[str, Any], before: Usage | None) -> Usage:
+    """Join the counts of the start with those of the end; input tokens read from a cache are reported apart."""
+    cached = count(usage.get("cache_read_input_tokens"))
+    whole = count(usage.get("input_tokens")) + cached + count(usage.get("cache_creation_input_tokens"))
+    return Usage(
+        input=whole or (before.input if before else 0),
+        output=count(usage.get("output_tokens")),
+        cached=cached or (before.cached if before else 0),
+    )

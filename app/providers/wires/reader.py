@@ -1,0 +1,139 @@
+"""Reads what a provider really sends, beside whoever translates it: ends, errors and nonsense are seen here.
+
+A stream leaves the reader as clean events, in one form, and only as far as it made sense: an error object, a broken
+event or an end without the wire's own terminal marker becomes a typed error, never something to be interpreted.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+import orjson
+
+from app.errors import GatewayError, InvalidProviderResponse, Origin, Phase, StreamInterrupted
+from app.providers import classify
+from app.providers.provider import Wire
+from app.providers.sse_parser import LineParser, OversizeError, SseEvent, SseParser
+from app.providers.wires import anthropic_messages, gemini, ollama, openai_chat, openai_responses
+from app.providers.wires.reading import Fault, Reading
+from app.secret import Secret
+
+EVENT_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of one event; a whole tool call, or a whole final response, fits."""
+_DONE: Final = "[DONE]"
+
+_READERS: Final[Mapping[Wire, Callable[[Mapping[str, Any], Reading], Fault | None]]] = {
+    Wire.OPENAI_CHAT: openai_chat.read,
+    Wire.OPENAI_RESPONSES: openai_responses.read,
+    Wire.ANTHROPIC_MESSAGES: anthropic_messages.read,
+    Wire.GEMINI: gemini.read,
+    Wire.OLLAMA: ollama.read,
+}
+
+
+class WireReader:
+    """One answer on one wire: bytes in, clean frames out, and in `reading` what they said."""
+
+    def __init__(self, wire: Wire, headers: Mapping[str, str], *, origin: Origin, key: Secret | None) -> None:
+        """Start before the first byte of a success response with `headers`."""
+        self.reading = Reading()
+        self._wire = wire
+        self._headers = headers
+        self._origin = origin
+        self._key = key
+        self._read = _READERS[wire]
+        self._lines = LineParser(limit=EVENT_LIMIT) if wire is Wire.OLLAMA else None
+        self._parser = self._lines or SseParser(limit=EVENT_LIMIT)
+        self._head = b""
+        self._events = 0
+        self._alien = False
+        self.error: GatewayError | None = None
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes; give the frames they complete. After trouble `error` is set and nothing more comes."""
+        if self.error is not None or self.reading.over:
+            return b""
+        if self._events == 0 and not self._looks_alike(chunk):
+            return b""
+        try:
+            events = self._parser.feed(chunk)
+        except OversizeError:
+            self.error = self._invalid("sent an event that is too large")
+            return b""
+        return self._take(events)
+
+    def end(self) -> bytes:
+        """Take the end of the body; sets `error` unless the wire's own end was seen before it."""
+        if self.error is not None:
+            return b""
+        frames = self._take(self._lines.rest()) if self._lines is not None and not self._alien else b""
+        if self.error is None and self.reading.finish is None:
+            if self._events:
+                self.error = StreamInterrupted(origin=self._origin)
+            else:
+                self.error = classify.not_a_stream(self._head, self._headers, origin=self._origin, key=self._key)
+        return frames
+
+    def _looks_alike(self, chunk: bytes) -> bool:
+        """Collect the head until it shows whether this is a stream; what is not is kept for the diagnosis only."""
+        self._head = (self._head + chunk)[: classify.BODY_LIMIT]
+        first = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        alien = b"<" if self._wire is Wire.OLLAMA else b"{[<"
+        self._alien = bool(first) and first in alien
+        if self._alien and len(self._head) >= classify.BODY_LIMIT:
+            self.error = classify.not_a_stream(self._head, self._headers, origin=self._origin, key=self._key)
+        return not self._alien
+
+    def _take(self, events: list[SseEvent]) -> bytes:
+        frames: list[bytes] = []
+        for event in events:
+            if self.reading.over:
+                break
+            if event.data.strip() == _DONE:
+                self._events += 1
+                self.reading.over = True
+                # Without a finish before it, this ends a cut answer: the end of the body says so.
+                if self.reading.finish is not None:
+                    frames.append(b"data: [DONE]\n\n")
+                break
+            if not self._understand(event):
+                break
+            frames.append(self._frame(event))
+        return b"".join(frames)
+
+    def _understand(self, event: SseEvent) -> bool:
+        data = _json(event.data)
+        if not isinstance(data, dict):
+            if self.reading.finish is None:
+                self.error = self._invalid("sent an event that is not valid JSON")
+            return False
+        self._events += 1
+        found = cast("dict[str, Any]", data)
+        fault = Fault(found) if event.type == "error" else self._read(found, self.reading)
+        if fault is None:
+            return True
+        if self.reading.finish is None or self.reading.over:
+            self.error = classify.in_stream(fault.complaint or {}, origin=self._origin, key=self._key)
+        return False
+
+    def _frame(self, event: SseEvent) -> bytes:
+        data = event.data.replace("\n", " ")
+        if self._wire is Wire.OLLAMA:
+            return f"{data}\n".encode()
+        return (f"event: {event.type}\ndata: {data}\n\n" if event.type else f"data: {data}\n\n").encode()
+
+    def _invalid(self, what: str) -> GatewayError:
+        phase = Phase.MID_STREAM if self._events else Phase.FIRST_TOKEN
+        return InvalidProviderResponse(f"{self._origin.label} {what}.", origin=self._origin, phase=phase)
+
+
+def _json(text: str) -> object:
+    """Parse `text`, or give None; the slower parser takes halves of a surrogate pair, which some providers send."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,50 @@
+"""Whether this process lives, and whether it can serve; for load balancers, so without a caller."""
+
+from typing import Final
+
+from fastapi import APIRouter, Response
+
+from app.db import credentials
+from app.db.migrate import current_revision_is_head
+from app.deps import Services, ServicesDep
+from app.errors import StorageUnavailable
+from app.providers.litellm_lane import LoadState
+from app.schemas.health import CheckStatus, LiveAnswer, ReadyAnswer
+
+router: Final = APIRouter(prefix="/health", tags=["health"])
+_LITELLM: Final[dict[LoadState, CheckStatus]] = {LoadState.READY: "ok", LoadState.FAILED: "failed"}
+
+
+@router.get("/live")
+async def live() -> LiveAnswer:
+    """Answer; nothing else is asked."""
+    return LiveAnswer()
+
+
+@router.get("/ready", responses={503: {"model": ReadyAnswer, "description": "Send nobody here yet"}})
+async def ready(services: ServicesDep, response: Response) -> ReadyAnswer:
+    """Say what works: 503 while something that every message needs does not."""
+    state = services.lane.state if services.lane is not None else LoadState.READY
+    checks: dict[str, CheckStatus] = {"litellm": _LITELLM.get(state, "loading")}
+    checks["shutdown"] = "failed" if services.hub.stopping else "ok"
+    unreadable = await _check_database(services, checks)
+    if any(status in {"failed", "loading"} for status in checks.values()):
+        response.status_code = 503
+        return ReadyAnswer(status="not_ready", checks=checks, unreadable_credentials=unreadable)
+    status = "degraded" if "degraded" in checks.values() else "ready"
+    return ReadyAnswer(status=status, checks=checks, unreadable_credentials=unreadable)
+
+
+async def _check_database(services: Services, checks: dict[str, CheckStatus]) -> int | None:
+    try:
+        async with services.database.read() as session:
+            at_head = await current_revision_is_head(session)
+            checks["database"] = "ok"
+            checks["migrations"] = "ok" if at_head else "failed"
+            counts = await credentials.count_by_kid(session) if at_head else {}
+    except StorageUnavailable:
+        checks["database"] = "failed"
+        return None
+    unreadable = sum(count for kid, count in counts.items() if kid not in services.vault.kids)
+    checks["credentials"] = "degraded" if unreadable else "ok"
+    return unreadable

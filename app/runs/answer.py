@@ -1,0 +1,161 @@
+"""One answer of the model: its deltas go into the draft and into the journal."""
+
+import asyncio
+from collections.abc import Iterable
+from itertools import count
+from typing import Any, Final, final
+
+from app.errors import GatewayError, InvalidProviderResponse, Origin, Phase, ProviderTimeout, StreamInterrupted
+from app.events import MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta
+from app.providers.model import Delta, ModelClient, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece
+from app.providers.provider import Route
+from app.runs.assembler import Draft
+from app.runs.clock import Clock
+from app.runs.limits import RunLimits
+from app.runs.live import LiveRun
+
+FAIR_DELTAS: Final = 4
+"""A client can give buffered deltas without ever leaving the loop to others; after so many the run does it."""
+
+
+def origin_of(route: Route) -> Origin:
+    """Name the provider and the model for an error."""
+    return Origin(provider=route.provider.id, label=route.provider.label, model=route.model)
+
+
+@final
+class Answer:
+    """What the model says, as far as it has come; readable at any time, also after a failure."""
+
+    def __init__(self, run: LiveRun, route: Route, *, client: ModelClient, limits: RunLimits, clock: Clock) -> None:
+        """Start the clock for an answer that goes into the journal of `run`."""
+        self.draft = Draft()
+        self.attempts: list[dict[str, Any]] = []
+        self.ttft_ms: int | None = None
+        """Milliseconds from here to the first delta that was shown."""
+        self._run = run
+        self._origin = origin_of(route)
+        self._message_id = str(run.message_id)
+        self._client = client
+        self._limits = limits
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._chars = 0
+        self._deltas = 0
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Milliseconds from the start to now."""
+        return self._ms_since(self._started)
+
+    async def ask(self, request: ModelRequest) -> None:
+        """Stream the answer, trying again only as long as nothing was shown; raises the last `GatewayError`."""
+        total_s = request.deadlines.total_s
+        deadline = asyncio.timeout(total_s)
+        try:
+            async with deadline:
+                await self._ask(request, deadline)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            message = f"{self._origin.label} did not finish the answer within {total_s:g} seconds."
+            phase = Phase.FIRST_TOKEN if self.ttft_ms is None else Phase.MID_STREAM
+            self.attempts[-1]["error"] = ProviderTimeout.code
+            raise ProviderTimeout(message, origin=self._origin, phase=phase) from None
+
+    async def _ask(self, request: ModelRequest, deadline: asyncio.Timeout) -> None:
+        loop = asyncio.get_running_loop()
+        for attempt in count(1):
+            try:
+                await self._attempt(request)
+            except GatewayError as error:
+                remaining_s = (deadline.when() or 0.0) - loop.time()
+                delay_s = self._limits.retry.delay(error, attempt, remaining_s) if self.ttft_ms is None else None
+                if delay_s is None:
+                    raise
+                self._run.journal.append(RunRetrying(attempt=attempt + 1, delay_s=delay_s, reason=error.code))
+                await asyncio.sleep(delay_s)
+            else:
+                return
+
+    async def _attempt(self, request: ModelRequest) -> None:
+        record: dict[str, Any] = {
+            "attempt": len(self.attempts) + 1,
+            "started_at": self._clock.now().isoformat(),
+            "ended_ms": None,
+            "error": None,
+        }
+        self.attempts.append(record)
+        self.draft = Draft()
+        started = self._clock.monotonic()
+        try:
+            await self._read(request)
+        except BaseException as failure:
+            record["error"] = _code(failure)
+            raise
+        finally:
+            record["ended_ms"] = self._ms_since(started)
+
+    async def _read(self, request: ModelRequest) -> None:
+        async with self._client.stream(request) as deltas:
+            async for delta in deltas:
+                self._measure(delta)
+                shown = self.draft.add(delta)
+                self._show(() if shown is None else (shown,))
+                if self._deltas % FAIR_DELTAS == 0:
+                    await asyncio.sleep(0)
+        if self.draft.finish is None:
+            raise StreamInterrupted(origin=self._origin)
+
+    def _measure(self, delta: Delta) -> None:
+        self._deltas += 1
+        match delta:
+            case TextDelta(text) | ReasoningTextDelta(text):
+                self._chars += len(text)
+            case ToolCallPiece():
+                self._chars += len(delta.id or "") + len(delta.name or "") + len(delta.arguments)
+            case _:
+                pass
+        if self._chars > self._limits.max_answer_chars:
+            self._refuse(f"longer than {self._limits.max_answer_chars} characters")
+        if self._deltas > self._limits.max_deltas:
+            self._refuse(f"longer than {self._limits.max_deltas} pieces")
+
+    def _refuse(self, why: str) -> None:
+        message = f"The answer of {self._origin.label} is {why}."
+        action = "What arrived is kept; ask for less at once."
+        raise InvalidProviderResponse(message, action=action, origin=self._origin, phase=Phase.MID_STREAM)
+
+    def _show(self, deltas: Iterable[Delta]) -> None:
+        for delta in deltas:
+            if self.ttft_ms is None:
+                self.ttft_ms = self.elapsed_ms
+            match delta:
+                case TextDelta(text):
+                    event = MessageDelta(message_id=self._message_id, content=text)
+                case ReasoningTextDelta(text):
+                    event = ReasoningDelta(message_id=self._message_id, reasoning=text)
+                case ToolCallPiece(index, id_, name, arguments):
+                    event = ToolCallDelta(
+                        message_id=self._message_id, index=index, id=id_, name=name, arguments=arguments
+                    )
+                case _:
+                    continue
+            self._run.journal.append(event)
+
+    def end(self) -> None:
+        """Show what the draft still holds back; nothing follows."""
+        self._show(self.draft.end())
+
+    def _ms_since(self, moment: float) -> int:
+        return round((self._clock.monotonic() - moment) * 1000)
+
+
+def _code(failure: BaseException) -> str:
+    match failure:
+        case GatewayError():
+            return failure.code
+        case asyncio.CancelledError():
+            return "cancelled"
+        case _:
+            return "internal_error"

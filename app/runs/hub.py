@@ -1,0 +1,150 @@
+"""The live runs of this process: the one owner of their tasks."""
+
+import asyncio
+import traceback
+from collections import Counter, OrderedDict
+from collections.abc import Coroutine
+from typing import Any, Final, final
+from uuid import UUID
+
+import structlog
+
+from app.errors import Cancelled, GatewayError, Interrupted, ServerShutdown, TooManyRuns
+from app.runs.live import LiveRun
+
+BUSY_RETRY_S: Final = 5.0
+KILL_S: Final = 1.0
+
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@final
+class RunHub:
+    """Starts, finds and stops runs; keeps ended ones for late readers as long as `keep_bytes` of journals allow."""
+
+    def __init__(
+        self,
+        max_runs: int = 500,
+        max_runs_per_user: int = 20,
+        *,
+        grace_s: float = 5.0,
+        store_s: float = 5.0,
+        keep_bytes: int = 32 << 20,
+    ) -> None:
+        """Take the caps.
+
+        In seconds: `grace_s` is how long a shutdown lets runs go on, `store_s` what a stopped one gets to store
+        what it has.
+        """
+        self._max_runs = max_runs
+        self._max_runs_per_user = max_runs_per_user
+        self._grace_s = grace_s
+        self._store_s = store_s
+        self._keep_bytes = keep_bytes
+        self._live: dict[asyncio.Task[None], LiveRun] = {}
+        self._runs: dict[UUID, LiveRun] = {}
+        self._ended: OrderedDict[UUID, LiveRun] = OrderedDict()
+        self._kept_bytes = 0
+        self._per_user: Counter[str] = Counter()
+        self._grace: asyncio.TimerHandle | None = None
+
+    @property
+    def count(self) -> int:
+        """Number of live runs."""
+        return len(self._live)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the shutdown has begun."""
+        return self._grace is not None
+
+    def start(self, run: LiveRun, work: Coroutine[Any, Any, None]) -> None:
+        """Own `work` as the task of `run`; raises `ServerShutdown` or `TooManyRuns` and then closes `work`.
+
+        `work` ends every run that has begun by a terminal event; what it raises before that refuses the run.
+        """
+        try:
+            self._admit(run.user_id)
+        except GatewayError:
+            work.close()
+            raise
+        self._per_user[run.user_id] += 1
+        self._runs[run.run_id] = run
+        task = asyncio.create_task(work, name=f"run {run.run_id}")
+        self._live[task] = run
+        task.add_done_callback(self._end)
+
+    def _admit(self, user_id: str) -> None:
+        if self.stopping:
+            raise ServerShutdown(retry_after_s=BUSY_RETRY_S)
+        if len(self._live) >= self._max_runs or self._per_user[user_id] >= self._max_runs_per_user:
+            raise TooManyRuns(retry_after_s=BUSY_RETRY_S)
+
+    def find(self, run_id: UUID, user_id: str) -> LiveRun | None:
+        """Give a run of this caller that is live or ended a short while ago."""
+        run = self._runs.get(run_id) or self._ended.get(run_id)
+        return run if run is not None and run.user_id == user_id and run.journal.last_seq else None
+
+    def cancel(self, run_id: UUID, user_id: str) -> bool:
+        """Stop a run for its caller; False when it is unknown or its answer is over. Asking again changes nothing."""
+        run = self.find(run_id, user_id)
+        return run is not None and run.stop(Cancelled())
+
+    def begin_shutdown(self) -> None:
+        """Refuse new runs now and interrupt the live ones after the grace period; to be called in the loop."""
+        if self._grace is None:
+            self._grace = asyncio.get_running_loop().call_later(self._grace_s, self._interrupt_all)
+
+    def _interrupt_all(self) -> None:
+        for run in self._live.values():
+            run.stop(Interrupted())
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait for the live runs to end, at most `timeout_s`; interrupt the rest, and kill what does not even stop.
+
+        Takes a few seconds more than `timeout_s` at worst. What was killed is repaired by the next start.
+        """
+        self.begin_shutdown()
+        await self._wait(timeout_s)
+        self._interrupt_all()
+        await self._wait(self._store_s)
+        for task in self._live:
+            task.cancel()
+        await self._wait(KILL_S)
+        if self._grace is not None:
+            self._grace.cancel()
+
+    async def _wait(self, timeout_s: float) -> None:
+        if self._live:
+            await asyncio.wait(tuple(self._live), timeout=timeout_s)
+            await asyncio.sleep(0)  # lets the tasks' callbacks take them off the list
+
+    def _end(self, task: "asyncio.Task[None]") -> None:
+        run = self._live.pop(task)
+        del self._runs[run.run_id]
+        self._per_user[run.user_id] -= 1
+        if not self._per_user[run.user_id]:
+            del self._per_user[run.user_id]
+        failure = None if task.cancelled() else task.exception()
+        if not run.begun.done():
+            run.refuse(failure or ServerShutdown(retry_after_s=BUSY_RETRY_S))
+            return
+        if failure is not None:
+            log_crash(failure, run.run_id)
+        if not run.journal.closed:
+            run.give_up()
+        self._keep(run)
+
+    def _keep(self, run: LiveRun) -> None:
+        self._ended[run.run_id] = run
+        self._kept_bytes += run.journal.size
+        while self._kept_bytes > self._keep_bytes:
+            _, oldest = self._ended.popitem(last=False)
+            self._kept_bytes -= oldest.journal.size
+
+
+def log_crash(failure: BaseException, run_id: UUID) -> None:
+    """Log where a bug struck, without its message: that may quote what the person wrote."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    _log.error("run.crashed", run_id=str(run_id), error_type=type(failure).__qualname__, where=where)

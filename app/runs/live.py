@@ -1,0 +1,66 @@
+"""A run while it is alive: its names, its journal, and the way to stop it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.errors import ErrorBody, GatewayError, InternalError
+from app.events import RunEnded, RunStatus
+from app.runs.journal import Journal
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class LiveRun:
+    """Made inside the running loop; `hub` owns it, readers only use the ids and the journal."""
+
+    run_id: UUID
+    user_id: str
+    conversation_id: UUID
+    user_message_id: UUID
+    message_id: UUID
+    provider: str
+    model: str
+    journal: Journal = field(init=False)
+    begun: "asyncio.Future[None]" = field(init=False)
+    """Done when the message is stored and the first event is in; fails with why that was refused."""
+    stopped_by: GatewayError | None = None
+    """`Cancelled` or `Interrupted` once somebody has told the run to stop."""
+    _answer: "asyncio.Task[Any] | None" = None
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.run_id)
+        self.begun = asyncio.get_running_loop().create_future()
+
+    def refuse(self, failure: BaseException) -> None:
+        """Let the caller of `start` have `failure`."""
+        self.begun.set_exception(failure)
+        self.begun.exception()  # counts as seen, as the caller may have left by now
+
+    def give_up(self) -> None:
+        """Close the journal of a run that broke before it could tell its end: no reader may wait for ever."""
+        error = ErrorBody(error=InternalError(), run_id=str(self.run_id))
+        ended = RunEnded(
+            status=RunStatus.FAILED,
+            message_id=str(self.message_id),
+            provider=self.provider,
+            model=self.model,
+            error=error,
+        )
+        self.journal.append(ended)
+
+    def attach(self, answer: "asyncio.Task[Any]") -> None:
+        """Name the task that `stop` cancels: the model call alone, never the storing of what it gave."""
+        self._answer = answer
+        if self.stopped_by is not None:
+            answer.cancel()
+
+    def stop(self, reason: GatewayError) -> bool:
+        """Stop the model call; False when it is over already. The first reason stands."""
+        if self.journal.closed or (self._answer is not None and self._answer.done()):
+            return False
+        if self.stopped_by is None:
+            self.stopped_by = reason
+            if self._answer is not None:
+                self._answer.cancel()
+        return True

@@ -1,0 +1,78 @@
+"""Bodies of the credential routes; a key comes in and never goes out."""
+
+import re
+from datetime import datetime
+from typing import Annotated, ClassVar, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+
+from app.schemas.body import PROVIDER_CHARS, Body
+from app.secret import Secret
+
+KEY_CHARS: Final = range(8, 513)
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+_MASKED: Final = "***"
+
+
+def _read_key(given: object) -> Secret:
+    """Refuse what cannot be a key; no text here may quote it."""
+    if not isinstance(given, str):
+        message = "This must be a string."
+        raise ValueError(message)  # noqa: TRY004 - pydantic takes ValueError
+    key = given.strip()
+    if not key:
+        message = "This must not be blank."
+    elif _MASKED in key:
+        message = "This is the masked form, not the key. Enter the key itself, or leave the field out to keep it."
+    elif not _VISIBLE.fullmatch(key):
+        message = "A key has only visible ASCII characters and no spaces or line breaks. Copy it again."
+    elif len(key) not in KEY_CHARS:
+        message = f"A key has {KEY_CHARS.start} to {KEY_CHARS.stop - 1} characters. Copy it again, whole."
+    else:
+        return Secret(key)
+    raise ValueError(message)
+
+
+ApiKey = Annotated[
+    Secret,
+    BeforeValidator(_read_key),
+    WithJsonSchema(
+        {"type": "string", "minLength": KEY_CHARS.start, "maxLength": KEY_CHARS.stop - 1, "writeOnly": True}
+    ),
+]
+ProviderId = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=PROVIDER_CHARS)
+]
+
+
+class _KeyBody(Body):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    ignored: ClassVar = frozenset({"id", "masked_api_key", "created_at", "updated_at", "status"})
+
+
+class NewKey(_KeyBody):
+    """A key for a provider, which may be any name."""
+
+    provider: ProviderId
+    api_key: ApiKey
+
+
+class ChangedKey(_KeyBody):
+    """A change of a stored key; what is left out stays."""
+
+    provider: ProviderId | None = None
+    api_key: ApiKey | None = None
+
+
+class CredentialAnswer(BaseModel):
+    """A stored key as its owner may see it."""
+
+    id: UUID
+    provider: str
+    masked_api_key: str
+    created_at: datetime
+    updated_at: datetime
+    status: Literal["ok", "unreadable"]
+    """`unreadable`: the master key is gone or the provider's address has changed; entering the key again heals it."""

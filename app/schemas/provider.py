@@ -1,0 +1,25 @@
+"""Bodies of the provider routes."""
+
+from pydantic import BaseModel
+
+
+class ProviderAnswer(BaseModel):
+    """One provider, in the eight fields that the Voyage UI reads."""
+
+    id: str
+    label: str
+    available_for_chat: bool
+    needs_api_key: bool | None
+    default_model: str | None
+    api_base: str | None
+    """None for what the operator configured: an internal address is nobody's business."""
+    instance_configured: bool
+    """Works without a key of the caller's own."""
+    user_configured: bool
+    """The caller has stored a key."""
+
+
+class ModelsAnswer(BaseModel):
+    """Model ids, each of which works when it is sent back."""
+
+    models: list[str]

@@ -1,0 +1,38 @@
+"""Guards around every test: a clean environment, and no traffic that leaves this machine."""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+pytest_plugins = ["tests.databases"]
+
+_FOREIGN = ("GATEWAY_", "VOYAGE_", "FIELD_ENCRYPTION_KEY", "LITELLM_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def _refuse_far_sockets(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "socket.connect":
+        return
+    address: Any = arguments[1]
+    host = str(cast("tuple[object, ...]", address)[0]) if isinstance(address, tuple) else "127.0.0.1"
+    if not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        message = f"a test tried to connect to {host}"
+        raise RuntimeError(message)
+
+
+sys.addaudithook(_refuse_far_sockets)
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment() -> Iterator[None]:
+    """Take away settings and keys of the machine; what a test sets is gone after it."""
+    before = dict(os.environ)
+    for name in before:
+        if name.upper().startswith(_FOREIGN) or name.upper().endswith("_API_KEY"):
+            del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)

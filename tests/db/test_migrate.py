@@ -1,0 +1,127 @@
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.schema import UniqueConstraint
+
+from app.db.migrate import current_revision_is_head, migration_config, upgrade
+from app.db.models import Base
+from app.db.session import Database
+from app.errors import ConfigError
+
+TABLES = {"conversations", "messages", "runs", "credentials", "key_checks"}
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata))
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def names(connection: Connection) -> set[str | None]:
+    seen: set[str | None] = set()
+    for table in TABLES:
+        about = inspect(connection)
+        seen |= {row["name"] for row in about.get_foreign_keys(table)}
+        seen |= {row["name"] for row in about.get_unique_constraints(table)}
+        seen |= {row["name"] for row in about.get_indexes(table)}
+        seen.add(about.get_pk_constraint(table)["name"])
+    return seen
+
+
+async def test_the_migrated_schema_is_what_the_models_say(database: Database) -> None:
+    async with database.read() as session:
+        connection = await session.connection()
+
+        assert await connection.run_sync(differences) == []
+        assert await connection.run_sync(tables) == TABLES
+
+
+async def test_every_constraint_has_the_models_name(database: Database) -> None:
+    async with database.read() as session:
+        connection = await session.connection()
+        found = await connection.run_sync(names)
+
+    for table in Base.metadata.tables.values():
+        wanted = {constraint.name for constraint in table.constraints} | {index.name for index in table.indexes}
+        assert wanted <= found | {c.name for c in table.constraints if isinstance(c, UniqueConstraint)}
+        assert None not in wanted
+
+
+async def test_a_migrated_database_is_at_head(database: Database) -> None:
+    async with database.read() as session:
+        assert await current_revision_is_head(session)
+
+
+async def test_down_and_up_again(database_url: str) -> None:
+    await asyncio.to_thread(command.downgrade, migration_config(database_url), "base")
+    database = Database.open(database_url)
+    async with database.read() as session:
+        assert await (await session.connection()).run_sync(tables) == set()
+        assert not await current_revision_is_head(session)
+
+    await asyncio.to_thread(upgrade, database_url)
+
+    async with database.read() as session:
+        assert await (await session.connection()).run_sync(tables) == TABLES
+        assert await current_revision_is_head(session)
+    await database.close()
+
+
+async def test_upgrading_twice_changes_nothing(database_url: str, database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(text("INSERT INTO key_checks VALUES ('k', 'v', '2026-01-01 00:00:00')"))
+
+    await asyncio.to_thread(upgrade, database_url)
+
+    async with database.read() as session:
+        assert await session.scalar(text("SELECT value FROM key_checks")) == "v"
+
+
+def test_two_processes_may_upgrade_at_once(database_url: str) -> None:
+    command.downgrade(migration_config(database_url), "base")
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.submit(command_upgrade, database_url), pool.submit(command_upgrade, database_url)
+        results = [one.result(timeout=30), two.result(timeout=30)]
+
+    assert results == [0, 0]
+
+
+def command_upgrade(url: str) -> int:
+    # A process of its own: alembic's context is one per process.
+    code = "import sys; from app.db.migrate import upgrade; upgrade(sys.argv[1])"
+    root = Path(__file__).parents[2]
+    environ = {**os.environ, "PYTHONPATH": str(root)}
+    return subprocess.run([sys.executable, "-c", code, url], check=False, cwd=root, env=environ).returncode  # noqa: S603 - our own code
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "half.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE credentials (id)")
+    connection.close()
+
+    with pytest.raises(Exception, match="credentials"):
+        upgrade(f"sqlite:///{path}")
+
+    with sqlite3.connect(path) as connection:
+        left = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    connection.close()
+    assert left == {"credentials"}
+
+
+def test_a_bad_url_stops_before_anything_is_opened() -> None:
+    with pytest.raises(ConfigError, match="GATEWAY_DATABASE_URL"):
+        upgrade("mysql://user:hunter2@host/name")

@@ -1,0 +1,52 @@
+import sqlite3
+from contextlib import closing
+
+from tests.routers.gateway import Gateway, assert_error
+
+
+async def test_alive_and_ready_without_a_caller(gateway: Gateway) -> None:
+    live = await gateway.nobody.get("/health/live")
+    ready = await gateway.nobody.get("/health/ready")
+
+    assert (live.status_code, live.json()) == (200, {"status": "live"})
+    assert ready.status_code == 200
+    assert ready.json() == {
+        "status": "ready",
+        "checks": dict.fromkeys(("litellm", "shutdown", "database", "migrations", "credentials"), "ok"),
+        "unreadable_credentials": 0,
+    }
+
+
+async def test_not_ready_while_stopping(gateway: Gateway) -> None:
+    gateway.services.begin_shutdown()
+
+    ready = await gateway.nobody.get("/health/ready")
+
+    assert (ready.status_code, ready.json()["checks"]["shutdown"]) == (503, "failed")
+    assert (await gateway.nobody.get("/health/live")).status_code == 200
+
+
+async def test_a_key_of_a_lost_master_key_degrades(gateway: Gateway) -> None:
+    await gateway.http.post("/api/integrations/api-keys/", json={"provider": "groq", "api_key": "k" * 20})
+    _execute(gateway, "UPDATE credentials SET kid = 'lost'")
+
+    ready = await gateway.nobody.get("/health/ready")
+
+    assert (ready.status_code, ready.json()["status"], ready.json()["unreadable_credentials"]) == (200, "degraded", 1)
+
+
+async def test_an_old_schema_and_a_broken_database_are_told_apart(gateway: Gateway) -> None:
+    _execute(gateway, "UPDATE alembic_version SET version_num = 'old'")
+    old = await gateway.nobody.get("/health/ready")
+    _execute(gateway, "DROP TABLE messages")
+    _execute(gateway, "DROP TABLE conversations")
+    broken = await gateway.http.get("/api/chat/conversations/")
+
+    assert (old.status_code, old.json()["checks"]["migrations"]) == (503, "failed")
+    assert_error(broken, 503, "storage_unavailable")
+
+
+def _execute(gateway: Gateway, statement: str) -> None:
+    with closing(sqlite3.connect(gateway.database_url.removeprefix("sqlite:///"))) as connection:
+        connection.execute(statement)
+        connection.commit()

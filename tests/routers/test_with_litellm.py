@@ -1,0 +1,41 @@
+"""The application as it is started in production: litellm in the lane, a provider on a real socket."""
+
+import asyncio
+
+import httpx
+
+from app.config_file import ProviderTable
+from app.main import create_app
+from tests.routers.gateway import TOKENS, settings
+from tests.server import running
+from tests.upstream.answer import Answer
+from tests.upstream.server import Upstream
+from tests.voyage_reader import read_cut
+
+
+async def test_the_server_answers_while_litellm_loads_and_sends_once_it_is_there(database_url: str) -> None:
+    async with Upstream(Answer(texts=("Lisbon ", "is lovely"))) as upstream:
+        table = ProviderTable(api_base=f"{upstream.base_url}/v1", models=["local-1"], needs_api_key=False)
+        app = create_app(settings(database_url, provider_tables={"local": table}))
+        headers = {"Authorization": f"Bearer {TOKENS['ada']}"}
+        async with (
+            running(app) as base_url,
+            httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False, timeout=60) as http,
+        ):
+            early = await http.get("/health/ready")
+            id_ = (await http.post("/api/chat/conversations/")).json()["id"]
+            sent = await http.post(f"/api/chat/conversations/{id_}/send_message/", json={"message": "Where to?"})
+            ready = await http.get("/health/ready")
+
+        assert early.status_code == 200 or early.json()["checks"]["litellm"] == "loading"
+        assert (ready.status_code, ready.json()["checks"]["litellm"]) == (200, "ok")
+        assert read_cut(sent.content, 1).bubble == "Lisbon is lovely"
+        assert [call.body["model"] for call in upstream.calls] == ["local-1"]
+
+
+async def test_a_stop_while_litellm_loads_is_clean(database_url: str) -> None:
+    before = asyncio.all_tasks()
+    async with running(create_app(settings(database_url))) as base_url, httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(f"{base_url}/health/live")).status_code == 200
+
+    assert {task.get_name() for task in asyncio.all_tasks() - before} == set()

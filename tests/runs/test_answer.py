@@ -1,0 +1,67 @@
+"""The bounds of one answer: its deadlines, its length, its share of the loop."""
+
+import pytest
+
+from app.db.session import Database
+from app.errors import (
+    Phase,
+)
+from app.providers.model import (
+    TextDelta,
+)
+from app.providers.provider import Deadlines
+from app.runs.limits import RunLimits
+from tests.runs.desk import ending, open_desk
+from tests.runs.scripted import STOP, Pause, ScriptedClient
+
+
+async def test_the_total_deadline_ends_the_answer(database: Database) -> None:
+    script = [TextDelta("Ro"), Pause()]
+    async with open_desk(database, ScriptedClient(script), deadlines=Deadlines(total_s=0.05)) as desk:
+        run = await desk.send()
+        told = await ending(run)
+        await desk.idle()
+        row = await desk.run_row(run)
+
+    assert told["error_category"] == "provider_timeout"
+    assert "0.05 seconds" in told["error"]
+    assert told["error_detail"]["phase"] == Phase.MID_STREAM.value
+    assert row.attempts is not None
+    assert row.attempts[0]["error"] == "provider_timeout"
+
+
+async def test_a_call_that_ignores_its_deadline_does_not_hold_the_reader(database: Database) -> None:
+    pause = Pause(deaf=True)
+    client = ScriptedClient([TextDelta("Ro"), pause, STOP])
+    async with open_desk(database, client, deadlines=Deadlines(total_s=0.05)) as desk:
+        run = await desk.send()
+        told = await ending(run)
+        assert desk.hub.count == 1
+        pause.release.set()
+        await desk.idle()
+
+    assert told["error_category"] == "provider_timeout"
+    assert told["error"].startswith("Ro\n\n")
+
+
+@pytest.mark.parametrize(
+    ("limits", "words_"),
+    [(RunLimits(max_answer_chars=100), "100 characters"), (RunLimits(max_deltas=10), "10 pieces")],
+)
+async def test_an_answer_without_end_is_ended(database: Database, limits: RunLimits, words_: str) -> None:
+    client = ScriptedClient([*([TextDelta("0123456789")] * 50), STOP])
+    async with open_desk(database, client, limits=limits) as desk:
+        told = await ending(await desk.send())
+        await desk.idle()
+        answer = await desk.answer()
+
+    assert (told["error_category"], answer.content) == ("invalid_provider_response", "0123456789" * 10)
+    assert f"longer than {words_}" in told["error"]
+
+
+async def test_a_client_that_never_waits_leaves_turns_to_others(database: Database) -> None:
+    async with open_desk(database, ScriptedClient([*([TextDelta("a")] * 2000), STOP])) as desk:
+        run = await desk.send()
+        batches = [len(batch) async for batch in run.journal.follow()]
+
+    assert len(batches) > 100, "the reader got its turns while the answer was coming"

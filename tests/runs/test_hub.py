@@ -1,0 +1,158 @@
+"""The owner of the tasks, without models and databases."""
+
+import asyncio
+from uuid import UUID
+
+import orjson
+import pytest
+
+from app.errors import GatewayError, NotFound, ServerShutdown, TooManyRuns
+from app.events import RunEnded, RunStarted, RunStatus
+from app.runs.hub import RunHub
+from app.runs.live import LiveRun
+from tests.runs.desk import until
+
+
+def new_run(number: int = 1, user_id: str = "ada") -> LiveRun:
+    one = UUID(int=number)
+    return LiveRun(
+        run_id=one, user_id=user_id, conversation_id=one, user_message_id=one, message_id=one, provider="p", model="x"
+    )
+
+
+def begin(run: LiveRun) -> None:
+    run.journal.append(
+        RunStarted(conversation_id="c", user_message_id="u", message_id="m", provider="p", model="x" * 1000)
+    )
+    run.begun.set_result(None)
+
+
+def end(run: LiveRun) -> None:
+    run.journal.append(RunEnded(status=RunStatus.COMPLETED, message_id="m", provider="p", model="x"))
+
+
+async def whole(run: LiveRun) -> None:
+    begin(run)
+    await asyncio.sleep(0)
+    end(run)
+
+
+async def when(event: asyncio.Event, run: LiveRun) -> None:
+    begin(run)
+    await event.wait()
+    end(run)
+
+
+async def refused(failure: Exception) -> None:
+    await asyncio.sleep(0)
+    raise failure
+
+
+async def test_a_run_is_found_while_it_lives_and_for_a_while_after() -> None:
+    hub, run = RunHub(), new_run()
+    hub.start(run, whole(run))
+    assert hub.find(run.run_id, "ada") is None, "nothing can be read yet"
+    await run.begun
+    assert hub.find(run.run_id, "ada") is run
+    await hub.drain(1.0)
+
+    assert hub.count == 0
+    assert hub.find(run.run_id, "ada") is run
+    assert hub.find(run.run_id, "eve") is None
+
+
+async def test_ended_runs_are_kept_within_a_bound() -> None:
+    runs = [new_run(number) for number in range(10)]
+    hub = RunHub(keep_bytes=5_000)
+    for run in runs:
+        hub.start(run, whole(run))
+    await hub.drain(1.0)
+
+    kept = [run for run in runs if hub.find(run.run_id, "ada")]
+    assert 0 < sum(run.journal.size for run in kept) <= 5_000
+    assert kept == runs[-len(kept) :]
+
+
+@pytest.mark.parametrize("failure", [NotFound(), ValueError("bug")])
+async def test_a_run_that_never_began_fails_its_caller(failure: Exception) -> None:
+    hub, run = RunHub(), new_run()
+    hub.start(run, refused(failure))
+
+    with pytest.raises(type(failure)):
+        await run.begun
+    await hub.drain(1.0)
+    assert hub.find(run.run_id, "ada") is None
+
+
+async def test_the_caps() -> None:
+    hub = RunHub(max_runs=3, max_runs_per_user=2)
+    ends = asyncio.Event()
+    for number, user_id in enumerate(["ada", "ada", "bob"]):
+        run = new_run(number, user_id)
+        hub.start(run, when(ends, run))
+    for user_id in ("ada", "eve"):
+        run = new_run(9, user_id)
+        with pytest.raises(TooManyRuns) as caught:
+            hub.start(run, whole(run))
+        assert caught.value.retry_after_s
+    assert hub.count == 3
+
+    ends.set()
+    await until(lambda: hub.count == 0)
+    for number, user_id in enumerate(["ada", "ada", "bob"]):
+        run = new_run(number, user_id)
+        hub.start(run, whole(run))
+    await hub.drain(1.0)
+
+
+async def test_a_run_that_breaks_without_an_end_is_given_one() -> None:
+    async def broken(run: LiveRun) -> None:
+        begin(run)
+        raise ValueError
+
+    hub, run = RunHub(), new_run()
+    hub.start(run, broken(run))
+    told = [orjson.loads(entry.data) async for batch in run.journal.follow() for entry in batch]
+    await hub.drain(1.0)
+
+    assert [event["type"] for event in told] == ["run.started", "run.failed"]
+    assert told[-1]["error_category"] == "internal_error"
+
+
+async def test_what_does_not_stop_is_killed() -> None:
+    hub, run = RunHub(store_s=0.01), new_run()
+    hub.start(run, when(asyncio.Event(), run))
+    await run.begun
+    await hub.drain(0.01)
+
+    assert hub.count == 0
+    assert run.stopped_by is not None
+    assert run.stopped_by.code == "interrupted"
+    assert run.journal.closed
+
+
+async def test_a_refused_start_leaves_no_coroutine_behind() -> None:
+    hub, run = RunHub(), new_run()
+    hub.begin_shutdown()
+    hub.begin_shutdown()
+
+    with pytest.raises(ServerShutdown) as caught:
+        hub.start(run, whole(run))
+    assert isinstance(caught.value, GatewayError)
+    await hub.drain(1.0)
+
+
+async def test_a_bug_after_the_beginning_is_logged_without_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    async def broken(run: LiveRun) -> None:
+        await whole(run)
+        message = "what the person wrote"
+        raise ValueError(message)
+
+    hub, run = RunHub(), new_run()
+    hub.start(run, broken(run))
+    await hub.drain(1.0)
+
+    logged = capsys.readouterr().out
+    assert "run.crashed" in logged
+    assert "ValueError" in logged
+    assert "what the person wrote" not in logged

@@ -1,0 +1,57 @@
+"""Runs whose end cannot be stored."""
+
+from app.db import runs
+from app.db.session import Database
+from app.events import RunStatus
+from app.providers.model import TextDelta
+from tests.runs.desk import NOON, ending, open_desk, without_runs
+from tests.runs.scripted import STOP, Pause, ScriptedClient, words
+
+
+async def test_the_reader_is_told_and_the_end_is_stored_when_that_works_again(
+    database: Database, database_url: str
+) -> None:
+    pause = Pause()
+    async with open_desk(database, ScriptedClient([TextDelta("Rome."), pause, STOP], words("Yes."))) as desk:
+        run = await desk.send()
+        await pause.reached.wait()
+        async with without_runs(database_url):
+            pause.release.set()
+            told = await ending(run)
+        await desk.idle()
+        answer = await desk.answer()
+        row = await desk.run_row(run)
+        after = await ending(await desk.send())
+
+    assert (told["type"], told["error_category"]) == ("run.failed", "storage_unavailable")
+    assert told["error"].startswith("Rome.\n\n⚠ ")
+    assert (answer.status, answer.content, row.status) == ("failed", "Rome.", "failed")
+    assert after["type"] == "run.completed", "the conversation is not busy for ever"
+
+
+async def test_a_short_failure_goes_unnoticed(database: Database, database_url: str) -> None:
+    pause = Pause()
+    async with open_desk(database, ScriptedClient([TextDelta("Rome."), pause, STOP])) as desk:
+        run = await desk.send()
+        await pause.reached.wait()
+        async with without_runs(database_url) as repair:
+            pause.release.set()
+            await repair()
+            told = await ending(run)
+        answer = await desk.answer()
+
+    assert (told["type"], answer.status) == ("run.completed", "completed")
+
+
+async def test_a_run_that_somebody_else_has_ended_is_left_as_it_is(database: Database) -> None:
+    pause = Pause()
+    async with open_desk(database, ScriptedClient([TextDelta("Rome."), pause, STOP])) as desk:
+        run = await desk.send()
+        await pause.reached.wait()
+        async with database.write() as session:
+            await runs.interrupt_unfinished(session, error={"error": "gone"}, now=NOON)
+        pause.release.set()
+        await ending(run)
+        await desk.idle()
+
+        assert (await desk.run_row(run)).status == RunStatus.INTERRUPTED

@@ -1,0 +1,221 @@
+import logging
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from app.errors import ConfigError
+from app.settings import Settings, as_secret, load_settings, parse_auth_tokens
+
+TOKEN = "t" * 31 + "1"
+OTHER = "t" * 31 + "2"
+CANARY = "canary-7f3a9c"
+
+
+def refused(environ: dict[str, str], **overrides: Any) -> str:
+    with pytest.raises(ConfigError) as error:
+        load_settings(environ, **overrides)
+    shown = "".join(traceback.format_exception(error.value))
+    assert CANARY not in shown
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_without_any_variable_the_defaults_stand() -> None:
+    assert load_settings({}) == Settings()
+    assert (load_settings({}).host, load_settings({}).port) == ("127.0.0.1", 8000)
+
+
+def test_variables_are_read_by_their_names() -> None:
+    settings = load_settings(
+        {
+            "GATEWAY_PORT": "9000",
+            "GATEWAY_DEV": "true",
+            "GATEWAY_BODY_SECONDS": "1.5",
+            "GATEWAY_LOG_LEVEL": "debug",
+            "FIELD_ENCRYPTION_KEY": "fek",
+            "VOYAGE_AI_PROVIDER": "groq",
+            "VOYAGE_AI_API_KEY": "gsk",
+            "PATH": "/bin",
+        }
+    )
+
+    assert (settings.port, settings.dev, settings.body_seconds, settings.log_level) == (9000, True, 1.5, "DEBUG")
+    assert settings.field_encryption_key == SecretStr("fek")
+    assert (settings.voyage_ai_provider, settings.voyage_ai_api_key) == ("groq", SecretStr("gsk"))
+
+
+def test_the_processs_own_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", "9001")
+
+    assert load_settings().port == 9001
+    assert Settings().port == 8000
+
+
+def test_an_empty_variable_is_unset() -> None:
+    assert load_settings({"GATEWAY_PORT": "", "FIELD_ENCRYPTION_KEY": ""}) == Settings()
+
+
+def test_overrides_win_and_none_is_absent() -> None:
+    assert load_settings({"GATEWAY_PORT": "9000"}, port=0).port == 0
+    assert load_settings({"GATEWAY_PORT": "9000"}, port=None).port == 9000
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("GATEWAY_PROT", "did you mean GATEWAY_PORT?"),
+        ("GATEWAY_DATABASE_URI", "did you mean GATEWAY_DATABASE_URL?"),
+        ("GATEWAY_XYZZY", "Unknown setting GATEWAY_XYZZY."),
+        ("GATEWAY_PROVIDER_TABLES", "Unknown setting GATEWAY_PROVIDER_TABLES"),
+        ("GATEWAY_SERVICE_HOST", "enableServiceLinks: false"),
+        ("GATEWAY_PORT_8000_TCP", "enableServiceLinks: false"),
+        ("GATEWAY_\nHOST", "GATEWAY_HOST"),
+    ],
+)
+def test_an_unknown_variable_stops_with_the_nearest_name(name: str, said: str) -> None:
+    assert said in refused({name: CANARY})
+
+
+def test_an_unknown_override_stops() -> None:
+    assert "did you mean port?" in refused({}, prot=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEWAY_PORT", f"{CANARY}"),
+        ("GATEWAY_PORT", "65536"),
+        ("GATEWAY_PORT", "-1"),
+        ("GATEWAY_LOG_LEVEL", CANARY),
+        ("GATEWAY_LOG_FORMAT", "xml"),
+        ("GATEWAY_DEV", CANARY),
+        ("GATEWAY_MAX_RUNS", "0"),
+        ("GATEWAY_PING_SECONDS", "nan"),
+        ("GATEWAY_PING_SECONDS", "inf"),
+        ("GATEWAY_DATABASE_URL", f"mysql://u:{CANARY}@h/n"),
+        ("GATEWAY_DATABASE_URL", f"{CANARY}.db"),
+        ("GATEWAY_AUTH_TOKENS", CANARY),
+        ("GATEWAY_AUTH_TOKENS", f"ann:{CANARY}"),
+        ("GATEWAY_CREDENTIAL_KEYS_FILE", f"/missing/{CANARY}"),
+        ("GATEWAY_AUTH_TOKENS_FILE", "/"),
+        ("GATEWAY_CONFIG_FILE", f"/missing/{CANARY}"),
+    ],
+)
+def test_a_bad_value_stops_with_the_variable_and_not_the_value(name: str, value: str) -> None:
+    assert refused({name: value}).startswith(name)
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_any_text_as_any_number_is_a_config_error_or_a_number(text: str) -> None:
+    for name in ("GATEWAY_PORT", "GATEWAY_BODY_SECONDS", "GATEWAY_DEV"):
+        try:
+            load_settings({name: text})
+        except ConfigError as error:
+            assert str(error).startswith(name)  # noqa: PT017 - not raising is as good
+
+
+def test_secrets_are_hidden_in_every_text() -> None:
+    settings = load_settings(
+        {
+            "GATEWAY_CREDENTIAL_KEYS": CANARY,
+            "FIELD_ENCRYPTION_KEY": CANARY,
+            "VOYAGE_AI_API_KEY": CANARY,
+            "GATEWAY_AUTH_TOKENS": f"ann:{CANARY}{TOKEN}",
+            "GATEWAY_DATABASE_URL": f"postgresql://u:{CANARY}@h/n",
+        }
+    )
+
+    assert CANARY not in repr(settings) + str(settings)
+
+
+# --- secrets from files
+
+
+def test_a_secret_is_read_from_its_file_once_and_stripped(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("  k1:abc\n\n")
+    path.chmod(0o400)
+
+    settings = load_settings({"GATEWAY_CREDENTIAL_KEYS_FILE": str(path)})
+    path.unlink()
+
+    assert settings.credential_keys == SecretStr("k1:abc")
+
+
+def test_a_file_that_everybody_can_read_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "keys"
+    path.write_text(CANARY)
+    for mode, warned in ((0o600, False), (0o644, True)):
+        caplog.clear()
+        path.chmod(mode)
+        with caplog.at_level(logging.WARNING):
+            load_settings({"GATEWAY_CREDENTIAL_KEYS_FILE": str(path)})
+
+        assert ("GATEWAY_CREDENTIAL_KEYS_FILE" in caplog.text) is warned
+        assert CANARY not in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"\xff\xfe", b"x" * 100_001])
+def test_a_file_without_a_usable_secret_stops(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "keys"
+    path.write_bytes(content)
+
+    assert refused({"GATEWAY_CREDENTIAL_KEYS_FILE": str(path)}).startswith("GATEWAY_CREDENTIAL_KEYS_FILE")
+
+
+def test_a_secret_and_its_file_are_not_both_given(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("x")
+
+    said = refused({"GATEWAY_CREDENTIAL_KEYS": CANARY, "GATEWAY_CREDENTIAL_KEYS_FILE": str(path)})
+    assert "keep one" in said
+
+
+# --- tokens
+
+
+def test_tokens_become_a_mapping() -> None:
+    found = parse_auth_tokens(SecretStr(f"ann:{TOKEN}, bob : {OTHER}\n# :{'y' * 32}"))
+
+    assert {user: token.reveal() for user, token in found.items()} == {"ann": TOKEN, "bob": OTHER, "#": "y" * 32}
+    assert parse_auth_tokens(None) == {}
+
+
+def test_a_token_may_hold_a_colon() -> None:
+    assert parse_auth_tokens(SecretStr(f"ann:a:{TOKEN}"))["ann"].reveal() == f"a:{TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f":{TOKEN}", "entry 1 needs a user id"),
+        ("ann", "entry 1 needs a token"),
+        ("ann:" + "x" * 31, "entry 1 needs a token of 32"),
+        (f"ann:{TOKEN} {TOKEN}", "without spaces"),
+        (f"ann:{TOKEN}é", "ASCII"),
+        (f"ann:{TOKEN},ann:{OTHER}", "entry 2 names a user for the second time"),
+        (f"ann:{TOKEN},bob:{TOKEN}", "entry 2 repeats the token"),
+        (f"{'u' * 256}:{TOKEN}", "1 to 255"),
+    ],
+)
+def test_tokens_that_cannot_be_told_apart_or_guessed_stop(text: str, said: str) -> None:
+    assert said in refused({"GATEWAY_AUTH_TOKENS": text})
+    assert TOKEN not in refused({"GATEWAY_AUTH_TOKENS": text})
+
+
+def test_an_empty_setting_is_no_secret() -> None:
+    assert as_secret(None) is None
+    assert as_secret(SecretStr("")) is None
+    found = as_secret(SecretStr("x"))
+    assert found is not None
+    assert found.reveal() == "x"
