@@ -131,6 +131,7 @@ VOYAGE_PROVIDERS: Final = (
         wire_rules=_ZEN_RULES,
         aliases=("openai", "anthropic", "gemini", "google", "opencode"),
         gateway=True,
+        session_header="x-opencode-session",
     ),
 )
 

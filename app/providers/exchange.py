@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.errors import GatewayError, Origin
 from app.providers.model import ModelRequest
@@ -41,5 +41,7 @@ class Exchange:
     def fail(self, error: GatewayError) -> GatewayError:
         """Remember the first error; give the one that stands."""
         if self.error is None:
+            if not self.request.own_key:
+                error.origin = replace(error.origin, upstream_message=None)
             self.error = error
         return self.error

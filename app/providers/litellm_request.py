@@ -34,6 +34,9 @@ def api_base(route: Route) -> str:
 def arguments(request: ModelRequest, headers: Mapping[str, str]) -> dict[str, Any]:
     """Give the keyword arguments of `litellm.acompletion`, without client and time limits."""
     route = request.route
+    session: dict[str, str] = {}
+    if route.provider.session_header and request.session_id is not None:
+        session[route.provider.session_header] = request.session_id
     sent: dict[str, Any] = {
         "model": model_name(route),
         "api_base": api_base(route),
@@ -43,7 +46,7 @@ def arguments(request: ModelRequest, headers: Mapping[str, str]) -> dict[str, An
         "stream_options": {"include_usage": True},
         "max_retries": 0,
         "num_retries": 0,
-        "extra_headers": {"User-Agent": USER_AGENT, **route.provider.headers, **headers},
+        "extra_headers": {"User-Agent": USER_AGENT, **route.provider.headers, **session, **headers},
     }
     if request.tools:
         sent["tools"] = [_tool(tool) for tool in request.tools]

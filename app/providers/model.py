@@ -46,6 +46,8 @@ class ModelRequest:
     route: Route
     api_key: Secret | None
     """None only for a provider that needs no key; no other key is ever looked for."""
+    own_key: bool = True
+    """Whether the key is the caller's own: what the provider says about an operator's account is not for callers."""
     messages: tuple[ChatMessage, ...]
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: str | None = None
@@ -54,7 +56,7 @@ class ModelRequest:
     temperature: float | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
     session_id: str | None = None
-    """The conversation's id, for gateways that route by it (`x-opencode-session`)."""
+    """The conversation's id, for a provider with a `session_header`."""
 
 
 @dataclass(frozen=True, slots=True)

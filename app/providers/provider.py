@@ -102,6 +102,8 @@ class Provider:
     """None where the provider lists nothing: then `models` is the list."""
     models: tuple[str, ...] = ()
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
+    session_header: str = ""
+    """Header that takes the conversation's id, for a gateway that routes by it; "" for none."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane: Lane = Lane.LITELLM
     enabled: bool = True

@@ -157,6 +157,7 @@ class Runner:
         request = ModelRequest(
             route=route,
             api_key=api_key,
+            own_key=self.instance_key is None or api_key is not self.instance_key.api_key,
             messages=to_chat_messages(stored, SYSTEM_PROMPT),
             tools=send.tools,
             tool_choice=send.tool_choice,

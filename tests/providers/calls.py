@@ -52,6 +52,8 @@ def request_to(
     messages: tuple[ChatMessage, ...] = (ChatMessage(role="user", content="Where to?"),),
     key: str | None = KEY,
     tool_choice: str | None = None,
+    own_key: bool = True,
+    session_id: str | None = None,
 ) -> ModelRequest:
     return ModelRequest(
         route=route,
@@ -59,6 +61,8 @@ def request_to(
         messages=messages,
         tools=tools,
         tool_choice=tool_choice,
+        own_key=own_key,
+        session_id=session_id,
         deadlines=deadlines or Deadlines(),
     )
 

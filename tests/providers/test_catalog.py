@@ -68,10 +68,7 @@ def test_a_row_without_a_list_names_its_models(row: Provider) -> None:
 
 def test_other_wires_have_their_list() -> None:
     rows = {row.id: row for row in CATALOG}
-    shown = {
-        name: (rows[name].wire, rows[name].models_list)
-        for name in ("anthropic", "gemini", "ollama")
-    }
+    shown = {name: (rows[name].wire, rows[name].models_list) for name in ("anthropic", "gemini", "ollama")}
 
     assert shown == {
         "anthropic": (Wire.ANTHROPIC_MESSAGES, ListShape.ANTHROPIC),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
@@ -222,3 +223,27 @@ async def test_a_redirect_is_never_followed(lane: LitellmLane, upstream: Upstrea
 
     assert outcome.code == "invalid_provider_response"
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize("own_key", [True, False])
+async def test_what_the_provider_says_is_shown_to_the_owner_of_the_key_only(
+    lane: LitellmLane, upstream: Upstream, *, own_key: bool
+) -> None:
+    upstream.script = BY_NAME["err401badkey"]
+
+    outcome = await call(lane, request_to(route_to(upstream.base_url, Wire.OPENAI_CHAT), own_key=own_key))
+
+    assert outcome.error is not None
+    assert bool(outcome.error.origin.upstream_message) is own_key
+
+
+@pytest.mark.parametrize("header", ["", "x-opencode-session"])
+async def test_a_gateway_that_routes_by_conversation_is_told_it(
+    lane: LitellmLane, upstream: Upstream, header: str
+) -> None:
+    route = route_to(upstream.base_url, Wire.OPENAI_CHAT)
+    route = replace(route, provider=replace(route.provider, session_header=header))
+
+    await call(lane, request_to(route, session_id="conversation-1"))
+
+    assert upstream.calls[0].headers.get("x-opencode-session") == ("conversation-1" if header else None)
