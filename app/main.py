@@ -143,22 +143,24 @@ async def _open_services(plan: _Plan) -> AsyncGenerator[Services]:
         stack.push_async_callback(database.close)
         await _prepare(database, plan.vault)
         transport = await stack.enter_async_context(Transport())
-        lane = await stack.enter_async_context(_loading_lane(transport)) if plan.client is None else None
-        client = plan.client or lane
-        assert client is not None  # noqa: S101 - one of the two is there; for the type checker
+        lane = LitellmLane(transport, loader=litellm_warmup.load)
+        stack.push_async_callback(lane.close)
         hub = RunHub(settings.max_runs, settings.max_runs_per_user, grace_s=settings.shutdown_grace_seconds)
         stack.push_async_callback(hub.drain, settings.shutdown_grace_seconds)
         runner = Runner(
             database,
             plan.vault,
             plan.registry,
-            client,
+            plan.client or lane,
             hub,
             limits=RunLimits(
                 max_answer_chars=settings.max_answer_chars, retry=RetryPolicy(max_attempts=settings.max_attempts)
             ),
             instance_key=plan.instance_key,
         )
+        if plan.client is None:
+            # Last, so that the server listens before the import takes its share of the processor.
+            await stack.enter_async_context(_loading(lane))
         yield Services(
             settings=settings,
             authenticator=plan.authenticator,
@@ -166,7 +168,7 @@ async def _open_services(plan: _Plan) -> AsyncGenerator[Services]:
             vault=plan.vault,
             registry=plan.registry,
             transport=transport,
-            lane=lane,
+            lane=lane if plan.client is None else None,
             hub=hub,
             runner=runner,
         )
@@ -183,14 +185,12 @@ async def _prepare(database: Database, vault: Vault) -> None:
 
 
 @asynccontextmanager
-async def _loading_lane(transport: Transport) -> AsyncGenerator[LitellmLane]:
-    """Give the lane at once and load litellm meanwhile: its import takes seconds, which no start should wait for."""
-    lane = LitellmLane(transport, loader=litellm_warmup.load)
+async def _loading(lane: LitellmLane) -> AsyncGenerator[None]:
+    """Load litellm meanwhile: its import takes seconds, which no start should wait for."""
     loading = asyncio.create_task(lane.load(), name="load litellm")
     try:
-        yield lane
+        yield
     finally:
         loading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await loading
-        await lane.close()

@@ -1,6 +1,7 @@
 """Brings a database to the newest schema, and tells whether it is there."""
 
 import asyncio
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +56,9 @@ def _migrations() -> Path:
     raise ConfigError(message)
 
 
+@cache
 def _head() -> str | None:
+    """Read it once: the scripts of a running version do not change."""
     return ScriptDirectory.from_config(migration_config()).get_current_head()
 
 

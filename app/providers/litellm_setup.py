@@ -7,6 +7,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Generator
@@ -25,6 +26,7 @@ _ENVIRONMENT: Final = {
     "REPEATED_STREAMING_CHUNK_LIMIT": "100000000",
     "HF_HUB_OFFLINE": "1",
 }
+_SWITCH_S: Final = 0.0005
 _LOGGERS: Final = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore", "mcp")
 
 
@@ -47,11 +49,8 @@ class _NoTransport(httpx.AsyncBaseTransport):
 
 
 def load() -> ModuleType:
-    """Import litellm and apply the settings; takes seconds of CPU, so call it in a thread.
-
-    The garbage collector rests meanwhile: a full collection over litellm's objects holds every thread for 200 ms.
-    """
-    with _without_gc():
+    """Import litellm and apply the settings; takes seconds of CPU, so call it in a thread."""
+    with gently():
         os.environ.update(_ENVIRONMENT)
         import litellm  # noqa: PLC0415 - 3 s and 170 MB, wanted only here
         from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler  # noqa: PLC0415 - see above
@@ -75,8 +74,9 @@ def load() -> ModuleType:
         # An id that litellm does not know would be asked for without streaming and cut into pieces afterwards.
         responses: Any = OpenAIResponsesAPIConfig
         responses.should_fake_stream = _never
-        # litellm fills its own Responses models with the wrong types, and pydantic says so on every stream.
+        # litellm fills its own models with the wrong types, and pydantic says so on every stream.
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+        warnings.filterwarnings("ignore", message="Items? '.*' on TypedDict class", category=UserWarning)
         for name in _LOGGERS:
             logger = logging.getLogger(name)
             logger.setLevel(logging.WARNING)
@@ -99,14 +99,22 @@ def _never(*_args: object, **_options: object) -> bool:
 
 
 @contextmanager
-def _without_gc() -> Generator[None]:
-    was = gc.isenabled()
+def gently() -> Generator[None]:
+    """Let the event loop's thread run while this one works for seconds; may be nested.
+
+    A full garbage collection over litellm's objects would hold every thread for 200 ms, so it rests, and what was
+    made is left out of later ones. Each system call of the loop gives the interpreter away: getting it back takes a
+    switch interval, 5 ms by default and ten of them in one request.
+    """
+    was, interval = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(_SWITCH_S)
     try:
         yield
     finally:
-        gc.freeze()
+        sys.setswitchinterval(interval)
         if was:
+            gc.freeze()
             gc.enable()
 
 

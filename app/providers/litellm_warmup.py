@@ -107,8 +107,9 @@ class _Canned:
 
 def load() -> ModuleType:
     """Load litellm and make the calls; one that fails only leaves its wire cold. Blocks for seconds: use a thread."""
-    litellm = litellm_setup.load()
-    asyncio.run(_warm(litellm))
+    with litellm_setup.gently():
+        litellm = litellm_setup.load()
+        asyncio.run(_warm(litellm))
     return litellm
 
 

@@ -99,10 +99,12 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         """Open the pool."""
+        # Reading the trust store takes 30 ms of CPU.
+        tls = self._tls or await asyncio.to_thread(ssl.create_default_context)
         connector = aiohttp.TCPConnector(
             limit=0,  # the hub bounds the runs, and each holds one connection
             keepalive_timeout=_KEEPALIVE_S,
-            ssl=self._tls or ssl.create_default_context(),
+            ssl=tls,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

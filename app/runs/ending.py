@@ -51,6 +51,23 @@ class Ending:
             "latency_ms": self.latency_ms,
         }
 
+    def logged(self) -> dict[str, Any]:
+        """Give the fields of the log line: ids, sizes and times, never text; names follow OpenTelemetry's GenAI."""
+        outcome, usage = self.outcome, self.answer.draft.usage
+        return {
+            "run_id": str(self.run.run_id),
+            "status": outcome.status.value,
+            "error.type": outcome.error.code if outcome.error else None,
+            "gen_ai.provider.name": self.run.provider,
+            "gen_ai.request.model": self.run.model,
+            "gen_ai.usage.input_tokens": usage.input if usage else None,
+            "gen_ai.usage.output_tokens": usage.output if usage else None,
+            "upstream_status": outcome.error.origin.upstream_status if outcome.error else None,
+            "attempts": len(self.answer.attempts),
+            "ttft_ms": self.answer.ttft_ms,
+            "latency_ms": self.latency_ms,
+        }
+
     def _error(self, *, partial_text: str) -> ErrorBody | None:
         if self.outcome.error is None:
             return None

@@ -117,6 +117,7 @@ class Runner:
             asking.cancel()
             ending = replace(ending, outcome=told)
             run.journal.append(ending.event())
+            _log.info("run.ended", **ending.logged())
         if told is not outcome:
             await self._store(ending, self.limits.late_store_pauses_s)
         await asyncio.wait({asking})

@@ -19,7 +19,8 @@ from tests.upstream import Upstream
 from tests.voyage_reader import VoyageReader, read_cut
 
 TOKEN = "a-token-of-alice-that-is-long-enough-0001"
-KEY = "sk-planted-9f8e7d6c5b4a39281706f5e4d3c2b1a0"
+KEY = "Plant/ed+9f8e=7d6c!5b4a"
+"""Looks like no key, so that only the exact value can be found and taken out."""
 
 
 @dataclass(slots=True)

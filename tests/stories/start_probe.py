@@ -1,0 +1,43 @@
+"""Runs the gateway in a process of its own and measures how long its event loop ever stood still.
+
+Prints the base URL, serves until its standard input ends, then prints the longest lag in milliseconds.
+"""
+
+import asyncio
+import sys
+import time
+
+from app.main import create_app
+from app.settings import load_settings
+from app.vault import generate_key
+from tests.server import running
+
+BEAT_S = 0.005
+
+
+async def main(database_url: str) -> None:
+    """Serve; nothing but the gateway and the beat runs in this loop."""
+    environ = {
+        "GATEWAY_DATABASE_URL": database_url,
+        "GATEWAY_CREDENTIAL_KEYS": generate_key(),
+        "GATEWAY_AUTH_TOKENS": f"probe:{'t' * 31}1",
+    }
+    longest_s = 0.0
+
+    async def beat() -> None:
+        nonlocal longest_s
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(BEAT_S)
+            longest_s = max(longest_s, time.perf_counter() - before - BEAT_S)
+
+    async with running(create_app(load_settings(environ))) as base_url:
+        beating = asyncio.create_task(beat())
+        print(base_url, flush=True)  # noqa: T201 - the answer to the one who started it
+        await asyncio.to_thread(sys.stdin.read)
+        beating.cancel()
+    print(longest_s * 1000)  # noqa: T201 - see above
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
