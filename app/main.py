@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.middleware import Middleware
 
 from app.auth.caller import Authenticator
@@ -93,6 +95,8 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
     add_handlers(app)
     for part in (conversations, runs, providers, credentials, health):
         app.include_router(part.router)
+    # The framework would otherwise build them inside the first request, 50 ms in which nobody else is served.
+    deque(iter_route_contexts(app.routes), maxlen=0)
     return app
 
 

@@ -30,7 +30,7 @@ class Entry(Protocol):
     @property
     def seq(self) -> int: ...  # noqa: D102 - see the class
     @property
-    def type(self) -> str: ...  # noqa: D102
+    def type(self) -> str: ...  # noqa: D102 - see the class
     @property
     def data(self) -> bytes: ...  # noqa: D102
 
