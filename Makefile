@@ -38,8 +38,7 @@ pytest: bootstrap ## the tests without the long proofs
 	$(BIN)/pytest -m "not prove" -n 2
 
 docs: bootstrap ## write the generated pages anew (errors, faults, providers)
-	$(BIN)/python -m scripts.write_provider_docs
-	$(BIN)/python -m scripts.write_error_docs
+	$(BIN)/python -m scripts.write_docs
 
 lock: bootstrap ## resolve pyproject.toml into the lock files (pins stay unless it asks for others)
 	uv=$$(scripts/bootstrap --uv) && \

@@ -73,11 +73,10 @@ def migrate() -> None:
 @main.command()
 def providers() -> None:
     """List the providers as they are configured here."""
-    from app.main import operator_tables
     from app.providers.registry import build_registry
 
     rows = [("ID", "NAME", "DEFAULT MODEL", "WIRE", "KEY", "BASE URL")]
-    for row in build_registry(operator_tables(_settings())).all():
+    for row in build_registry(_settings().provider_tables).all():
         key = "retired" if row.retired else "yes" if row.needs_api_key else "no"
         rows.append((row.id, row.label, row.default_model or "-", row.wire.value, key, row.api_base))
     _print_table(rows)

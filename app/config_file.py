@@ -6,36 +6,17 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.errors import ConfigError
 
 MAX_FILE_BYTES: Final = 1_000_000
-_PROVIDER_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{0,2000}")
 _OWN_HEADERS: Final = frozenset(
     {"authorization", "x-api-key", "x-goog-api-key", "host", "content-length", "transfer-encoding", "cookie"}
 )
-
-
-def _api_base(value: str) -> str:
-    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
-        message = "must be a plain ASCII URL"
-        raise ValueError(message)
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        message = "must be an absolute http:// or https:// URL"
-        raise ValueError(message)
-    if "@" in parts.netloc or "?" in value or "#" in value:
-        message = "must have no user, query or fragment"
-        raise ValueError(message)
-    if parts.port == 0:
-        message = "must have a port between 1 and 65535"
-        raise ValueError(message)
-    return value
 
 
 def _headers(value: dict[str, str]) -> dict[str, str]:
@@ -49,7 +30,6 @@ def _headers(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-ApiBase = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_api_base)]
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -69,12 +49,12 @@ class Timeouts(BaseModel):
 class ProviderTable(BaseModel):
     """`[providers.<id>]`; None leaves what the catalogue says.
 
-    Whether an id that the catalogue does not have is complete is for the registry to say.
+    Here is what each key alone may be; ids, base URLs, wires and models are for the registry, which knows the rest.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    api_base: ApiBase | None = None
+    api_base: str | None = None
     default_model: Name | None = None
     label: Name | None = None
     enabled: bool | None = None
@@ -82,7 +62,9 @@ class ProviderTable(BaseModel):
     wire: Name | None = None
     needs_api_key: bool | None = None
     headers: Headers | None = None
+    """Added to the row's own; values are no place for keys."""
     models: list[Name] | None = None
+    """The list that is offered, instead of asking the provider."""
     timeouts: Timeouts = Timeouts()
 
 
@@ -138,9 +120,6 @@ def _document(path: Path) -> dict[str, Any]:
 
 def _table(path: Path, provider: str, table: object) -> ProviderTable:
     where = f"{path.name}: [providers.{shown(provider)}]"
-    if not _PROVIDER_ID.fullmatch(provider):
-        message = f"{where}: a provider's id is lower-case letters, digits, '-', '_' and '.', at most 100."
-        raise ConfigError(message)
     try:
         return ProviderTable.model_validate(table)
     except ValidationError as failure:

@@ -60,14 +60,6 @@ async def identify(request: Request, services: ServicesDep) -> Caller:
 CallerDep = Annotated[Caller, Depends(identify)]
 
 
-def request_id_of(request: Request) -> str | None:
-    """Give the id of this request."""
-    return getattr(request.state, "request_id", None)
-
-
-RequestIdDep = Annotated[str | None, Depends(request_id_of)]
-
-
 def _single(headers: Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if len(headers.getlist(name)) == 1}
 

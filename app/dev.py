@@ -4,20 +4,20 @@ import asyncio
 import contextlib
 import os
 import socket
-import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Never
+from typing import Any, Final
 
 import click
 
 from app.demo.server import serving_demo
-from app.errors import ConfigError
+from app.errors import ConfigError, StorageUnavailable
 from app.log import configure
 from app.main import create_app
-from app.serve import GatewayServer, listen, loop_factory, upgrade_database
-from app.settings import Settings, load_settings
-from app.vault import generate_key
+from app.serve import GatewayServer, leave, listen, loop_factory, upgrade_database
+from app.settings import Settings, as_secret, load_settings
+from app.vault import Vault, generate_key
 
 DIRECTORY: Final = Path(".dev")
 _HOSTS: Final = ("127.0.0.1", "localhost", "::1")
@@ -33,6 +33,9 @@ _READY: Final = (
 )
 
 
+_BROKEN: Final = "{path} cannot be used. Delete .dev/ to begin anew; the conversations and keys in it are lost then."
+
+
 def dev(environ: Mapping[str, str] | None = None) -> None:
     """Serve on loopback until Ctrl-C, with a database and a key in `.dev/`; `environ` wins over what this sets.
 
@@ -41,10 +44,10 @@ def dev(environ: Mapping[str, str] | None = None) -> None:
     settings = _settings(os.environ if environ is None else environ)
     configure(settings.log_level, settings.log_format)
     with contextlib.closing(listen(settings)) as listener:
-        upgrade_database(settings)
+        _upgrade(settings)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(settings, listener))
-            _leave()
+            leave()
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
@@ -54,13 +57,6 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     async with serving_demo() as demo_base_url:
         app = create_app(settings, demo_base_url=demo_base_url)
         await GatewayServer(app, settings, on_ready=announce).serve(sockets=[listener])
-
-
-def _leave() -> Never:
-    """End the process, now that everything is closed: a thread that still imports litellm would hold it for seconds."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
 
 
 def _settings(environ: Mapping[str, str]) -> Settings:
@@ -79,19 +75,45 @@ def _settings(environ: Mapping[str, str]) -> Settings:
             f"GATEWAY_HOST: dev lets every caller in, so it listens on {' or '.join(_HOSTS)} only; else use serve."
         )
         raise ConfigError(message)
-    DIRECTORY.mkdir(mode=0o700, exist_ok=True)
-    if any(environ.get(variable) for variable in _KEYS):
-        return settings
-    return load_settings(environ, **chosen, dev=True, credential_keys_file=_key_file())
+    try:
+        DIRECTORY.mkdir(mode=0o700, exist_ok=True)
+        if any(environ.get(variable) for variable in _KEYS):
+            return settings
+        key_file = _key_file()
+    except OSError as failure:
+        message = f"{DIRECTORY}/ cannot be written ({(failure.strerror or 'failed').lower()}): make room for it here."
+        raise ConfigError(message) from None
+    try:
+        settings = load_settings(environ, **chosen, dev=True, credential_keys_file=key_file)
+        Vault.from_config(as_secret(settings.credential_keys), None)
+    except ConfigError:
+        raise ConfigError(_BROKEN.format(path=key_file)) from None
+    return settings
+
+
+def _upgrade(settings: Settings) -> None:
+    try:
+        upgrade_database(settings)
+    except (StorageUnavailable, ConfigError):
+        if str(DIRECTORY) not in settings.database_url:
+            raise
+        raise ConfigError(_BROKEN.format(path=DIRECTORY / "gateway.db")) from None
 
 
 def _key_file() -> Path:
     """Give the file with this directory's own key, made at the first start and readable by its owner only."""
     path = DIRECTORY / "credential.key"
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if path.exists():
+        return path
+    # Written aside and then named: a full disk leaves no empty key file behind.
+    descriptor, aside = tempfile.mkstemp(dir=DIRECTORY)
+    try:
         with os.fdopen(descriptor, "w") as file:
             file.write(f"{generate_key()}\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        Path(aside).unlink()
     return path
 
 

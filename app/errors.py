@@ -25,7 +25,7 @@ The set is closed: a new code needs a class here, and the tests ask for its row 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
@@ -74,6 +74,8 @@ class Origin:
     upstream_request_id: str | None = None
     upstream_message: str | None = None
     """Already cleaned: at most `UPSTREAM_EXCERPT_LIMIT` characters without URL, host, markup or key."""
+    private: bool = False
+    """Whether the account is the operator's: what the provider says about it is not for callers."""
 
 
 NOWHERE: Final = Origin()
@@ -132,7 +134,8 @@ class ErrorBody:
     run_id: str | None = None
     partial_text: str = ""
     """Text the person has already seen; the Voyage reader replaces its bubble by `error`, so it leads there."""
-    extra: dict[str, Any] = field(default_factory=dict[str, Any])
+    partial: bool | None = None
+    """Whether text was kept, where it is not in `partial_text`."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give the object as JSON-ready data; `error` and `detail` are always non-empty strings."""
@@ -144,7 +147,7 @@ class ErrorBody:
             "error": shown,
             "error_category": error.code,
             "detail": sentence,
-            "error_detail": self._detail() | self.extra,
+            "error_detail": self._detail(),
         }
 
     def _detail(self) -> dict[str, Any]:
@@ -166,7 +169,7 @@ class ErrorBody:
             "upstream_message": origin.upstream_message,
             "did_you_mean": list(error.did_you_mean),
             "fields": {name: list(texts) for name, texts in error.fields.items()},
-            "partial": bool(self.partial_text),
+            "partial": bool(self.partial_text) if self.partial is None else self.partial,
             "request_id": self.request_id,
             "run_id": self.run_id or error.run_id,
             "docs_url": f"{DOCS_PAGE}#{error.code}",

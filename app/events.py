@@ -4,7 +4,7 @@ The legacy keys of the Voyage chat (`content`, `tool_calls`, `error`, `error_cat
 so its reader takes the same frames as everybody else; see `docs/stream.md` for the wire.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
@@ -160,7 +160,6 @@ class RunEnded:
     latency_ms: int | None = None
     error: ErrorBody | None = None
     """Present for failed and interrupted runs; a cancelled one did what it was told."""
-    extra: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def type(self) -> str:
@@ -179,7 +178,7 @@ class RunEnded:
             "ttft_ms": self.ttft_ms,
             "latency_ms": self.latency_ms,
         }
-        return ended | self.extra | (self.error.as_dict() if self.error else {})
+        return ended | (self.error.as_dict() if self.error else {})
 
 
 Event = RunStarted | RunRetrying | MessageDelta | ReasoningDelta | ToolCallDelta | RunEnded

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +18,7 @@ from app.auth.dev import DevAuthenticator
 from app.auth.loopback import LoopbackGuard
 from app.auth.static_tokens import StaticTokens
 from app.db.key_checks import verify_key_checks
+from app.db.lock import only_process
 from app.db.runs import interrupt_unfinished
 from app.db.session import Database
 from app.deps import Services
@@ -30,7 +31,6 @@ from app.intake.slashes import Slashes
 from app.providers import litellm_warmup
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
-from app.providers.operator import OperatorTable
 from app.providers.registry import Registry, build_registry, normalise
 from app.providers.transport import Transport
 from app.routers import conversations, credentials, health, providers, runs
@@ -46,6 +46,8 @@ from app.vault import Vault
 
 VOYAGE_PROVIDER: Final = "openai"
 """Whose key VOYAGE_AI_API_KEY is where VOYAGE_AI_PROVIDER is not set, as in Voyage."""
+LOST: Final = "What had arrived of it is lost; send the message again."
+"""Said of answers that the last process left behind: they were in its memory only."""
 _LOG: Final[Any] = structlog.get_logger(__name__)
 
 
@@ -67,7 +69,7 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
     `demo_base_url` adds the demo provider; `client` calls the models instead of litellm, which then is not loaded.
     Raises `ConfigError`. The schema of the database must be there already.
     """
-    registry = build_registry(operator_tables(settings), demo_base_url=demo_base_url)
+    registry = build_registry(settings.provider_tables, demo_base_url=demo_base_url)
     plan = _Plan(
         settings=settings,
         authenticator=DevAuthenticator() if settings.dev else StaticTokens(parse_auth_tokens(settings.auth_tokens)),
@@ -98,18 +100,6 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
     # The framework would otherwise build them inside the first request, 50 ms in which nobody else is served.
     deque(iter_route_contexts(app.routes), maxlen=0)
     return app
-
-
-def operator_tables(settings: Settings) -> Mapping[str, OperatorTable]:
-    """Give the operator's provider tables in the form that the registry takes."""
-    return {
-        name: OperatorTable(
-            **table.model_dump(exclude={"timeouts", "models"}),
-            **table.timeouts.model_dump(),
-            models=tuple(table.models) if table.models is not None else None,
-        )
-        for name, table in settings.provider_tables.items()
-    }
 
 
 def _middlewares(settings: Settings) -> list[Middleware]:
@@ -145,12 +135,13 @@ async def _open_services(plan: _Plan) -> AsyncGenerator[Services]:
     async with AsyncExitStack() as stack:
         database = Database.open(settings.database_url)
         stack.push_async_callback(database.close)
+        stack.enter_context(only_process(settings.database_url))
         await _prepare(database, plan.vault)
         transport = await stack.enter_async_context(Transport())
         lane = LitellmLane(transport, loader=litellm_warmup.load)
         stack.push_async_callback(lane.close)
         hub = RunHub(settings.max_runs, settings.max_runs_per_user, grace_s=settings.shutdown_grace_seconds)
-        stack.push_async_callback(hub.drain, settings.shutdown_grace_seconds)
+        stack.push_async_callback(hub.drain)
         runner = Runner(
             database,
             plan.vault,
@@ -183,7 +174,7 @@ async def _prepare(database: Database, vault: Vault) -> None:
     now = utc_now()
     async with database.write() as session:
         await verify_key_checks(session, vault.check_values(), now)
-        left = await interrupt_unfinished(session, error=ErrorBody(error=Interrupted()).as_dict(), now=now)
+        left = await interrupt_unfinished(session, error=ErrorBody(error=Interrupted(action=LOST)).as_dict(), now=now)
     if left:
         _LOG.warning("runs_interrupted_by_restart", count=left)
 

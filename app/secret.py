@@ -1,11 +1,24 @@
 """A secret in flight: a type, so that printing, logging or dumping it by accident shows nothing."""
 
 import hmac
+import re
 from typing import Final, Never, final
 
 from typing_extensions import override
 
+API_KEY_CHARS: Final = range(8, 513)
+"""How long a provider key may be; no provider's is outside of this."""
 _HIDDEN: Final = "[secret]"
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+def api_key_complaint(key: str) -> str:
+    """Say why `key`, without blanks around it, cannot be a provider key, without quoting it; "" where it can."""
+    if not _VISIBLE.fullmatch(key):
+        return "A key has only visible ASCII characters and no spaces or line breaks. Copy it again."
+    if len(key) not in API_KEY_CHARS:
+        return f"A key has {API_KEY_CHARS.start} to {API_KEY_CHARS.stop - 1} characters. Copy it again, whole."
+    return ""
 
 
 @final

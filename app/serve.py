@@ -6,11 +6,13 @@ import math
 import os
 import resource
 import socket
+import sys
 import threading
+import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import FrameType
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Never
 
 import orjson
 import uvicorn
@@ -116,8 +118,10 @@ class BoundedHttp(HttpToolsProtocol):
         if self.pipeline or (self.cycle and not self.cycle.response_complete):
             self.transport.close()  # anything written now would land inside another answer
             return
-        body = ErrorBody(error=InvalidInput(message, action=action, http_status=status)).as_dict()
-        self.transport.write(_response(status, orjson.dumps(body)))
+        request_id = uuid.uuid4().hex
+        error = InvalidInput(message, action=action, http_status=status)
+        body = ErrorBody(error=error, request_id=request_id).as_dict()
+        self.transport.write(_response(status, orjson.dumps(body), request_id))
         # Closing while the client still sends would reset the connection, and the answer would be lost with it.
         self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
@@ -199,6 +203,18 @@ def serve(settings: Settings) -> None:
     listener = listen(settings)
     with contextlib.closing(listener), asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(GatewayServer(create_app(settings), settings).serve(sockets=[listener]))
+        leave()
+
+
+def leave() -> Never:
+    """End the process with 0, now that the server has closed everything, without the interpreter's own clean-up.
+
+    That one stops the thread which may still import litellm, together with the import locks it holds. Objects of
+    litellm import modules when they are deleted, and would then wait for those locks for ever.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def upgrade_database(settings: Settings) -> None:
@@ -271,9 +287,9 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _response(status: int, body: bytes) -> bytes:
+def _response(status: int, body: bytes, request_id: str) -> bytes:
     head = (
         f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

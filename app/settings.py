@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.config_file import ProviderTable, complaint, nearest, read_provider_tables, shown
 from app.errors import ConfigError
-from app.secret import Secret
+from app.secret import Secret, api_key_complaint
 
 PREFIX: Final = "GATEWAY_"
 MIN_TOKEN_CHARS: Final = 32
@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1_000_000, gt=0)
     body_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     max_message_chars: int = Field(default=100_000, gt=0)
-    max_runs: int = Field(default=500, gt=0)
+    max_runs: int = Field(default=100, gt=0)
     max_runs_per_user: int = Field(default=20, gt=0)
     ping_seconds: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     send_timeout_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
@@ -82,6 +82,15 @@ class Settings(BaseSettings):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @field_validator("voyage_ai_api_key")
+    @classmethod
+    def _possible_key(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value is not None else ""
+        wrong = api_key_complaint(key) if key else ""
+        if wrong:
+            raise ValueError(wrong.rstrip("."))
+        return SecretStr(key) if key else None
 
     @field_validator("database_url")
     @classmethod

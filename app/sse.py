@@ -32,7 +32,7 @@ class Entry(Protocol):
     @property
     def type(self) -> str: ...  # noqa: D102 - see the class
     @property
-    def data(self) -> bytes: ...  # noqa: D102
+    def data(self) -> bytes: ...  # noqa: D102 - see the class
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
+from blockbuster import BlockBuster
 
 pytest_plugins = ["tests.databases"]
 
@@ -36,3 +37,15 @@ def _clean_environment() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _no_blocking_calls() -> Iterator[None]:
+    """Make a blocking call of the product inside an event loop an error."""
+    watch = BlockBuster(scanned_modules=["app"])
+    watch.activate()
+    for path_question in ("os.path.abspath", "os.getcwd", "os.stat"):
+        # Database drivers ask these while they connect; the kernel answers from memory.
+        watch.functions[path_question].deactivate()
+    yield
+    watch.deactivate()

@@ -80,6 +80,14 @@ def test_providers_lists_the_catalogue_and_the_operators_own(tmp_path: Path) -> 
     assert lines["ours"].split() == ["ours", "ours", "small", "openai_chat", "no", "http://10.0.0.7/v1"]
 
 
+def test_providers_needs_no_web_framework() -> None:
+    code = "import sys; from app.cli import main; main(['providers'], standalone_mode=False); print(*sys.modules)"
+
+    loaded = {name.partition(".")[0] for name in process("-c", code).stdout.splitlines()[-1].split()}
+
+    assert not {"fastapi", "starlette", "uvicorn", "sqlalchemy", "litellm"} & loaded
+
+
 def test_a_wrong_setting_is_one_line_and_78(tmp_path: Path) -> None:
     answer = gateway(tmp_path, "serve", GATEWAY_PROT="8000")
 

@@ -39,14 +39,14 @@ def test_variables_are_read_by_their_names() -> None:
             "GATEWAY_LOG_LEVEL": "debug",
             "FIELD_ENCRYPTION_KEY": "fek",
             "VOYAGE_AI_PROVIDER": "groq",
-            "VOYAGE_AI_API_KEY": "gsk",
+            "VOYAGE_AI_API_KEY": " gsk-1234 ",
             "PATH": "/bin",
         }
     )
 
     assert (settings.port, settings.dev, settings.body_seconds, settings.log_level) == (9000, True, 1.5, "DEBUG")
     assert settings.field_encryption_key == SecretStr("fek")
-    assert (settings.voyage_ai_provider, settings.voyage_ai_api_key) == ("groq", SecretStr("gsk"))
+    assert (settings.voyage_ai_provider, settings.voyage_ai_api_key) == ("groq", SecretStr("gsk-1234"))
 
 
 def test_the_processs_own_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +106,11 @@ def test_an_unknown_override_stops() -> None:
         ("GATEWAY_DATABASE_URL", f"{CANARY}.db"),
         ("GATEWAY_AUTH_TOKENS", CANARY),
         ("GATEWAY_AUTH_TOKENS", f"ann:{CANARY}"),
+        ("VOYAGE_AI_API_KEY", CANARY[:7]),
+        ("VOYAGE_AI_API_KEY", f"{CANARY} {CANARY}"),
+        ("VOYAGE_AI_API_KEY", f"{CANARY}\n{CANARY}"),
+        ("VOYAGE_AI_API_KEY", f"{CANARY}é"),
+        ("VOYAGE_AI_API_KEY", CANARY * 40),
         ("GATEWAY_CREDENTIAL_KEYS_FILE", f"/missing/{CANARY}"),
         ("GATEWAY_AUTH_TOKENS_FILE", "/"),
         ("GATEWAY_CONFIG_FILE", f"/missing/{CANARY}"),

@@ -67,32 +67,21 @@ async def put_credential(  # noqa: PLR0913 - one keyword per column that only th
     `seal` is called once with the id the row really has: a sealed key is bound to it, and when two requests store
     the first key at once, only one of their ids lives on.
     """
+    # Only the id matters here: the update below fills the row, the new one as well as the old.
+    empty = dict.fromkeys(("origin", "sealed", "kid", "mask", "fingerprint"), "")
     claimed = upsert(session, Credential).values(
-        id=new_id,
-        user_id=user_id,
-        provider=provider,
-        origin=origin,
-        sealed="",
-        kid="",
-        mask=mask,
-        fingerprint=fingerprint,
-        created_at=now,
-        updated_at=now,
+        id=new_id, user_id=user_id, provider=provider, created_at=now, updated_at=now, **empty
     )
     same = [Credential.user_id, Credential.provider]
-    row_id = await session.scalar(
-        claimed.on_conflict_do_update(index_elements=same, set_={"updated_at": now}).returning(Credential.id)
-    )
-    if row_id is None:
-        raise NotFound
-    sealed = seal(row_id)
+    claimed = claimed.on_conflict_do_update(index_elements=same, set_={"updated_at": now}).returning(Credential.id)
+    row_id = (await session.scalars(claimed)).one()
     return await update_credential(
         session,
         user_id=user_id,
         credential_id=row_id,
         provider=provider,
         origin=origin,
-        sealed=sealed,
+        sealed=seal(row_id),
         mask=mask,
         fingerprint=fingerprint,
         now=now,

@@ -1,16 +1,19 @@
 """From the operator's database URL to an engine."""
 
+import asyncio
 import sqlite3
+import threading
 from contextlib import suppress
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Dialect, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 from typing_extensions import override
 
 from app.errors import ConfigError
@@ -19,6 +22,7 @@ BUSY_SECONDS: Final = 5.0
 """How long a SQLite writer waits for another one, in this process or outside."""
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 15.0
+THREAD_SECONDS: Final = 1.0
 POOL_WAIT_SECONDS: Final = 10.0
 BEGIN: Final = "gateway_begin"
 """Execution option that names SQLite's BEGIN statement."""
@@ -52,8 +56,11 @@ def connect_url(url: str) -> URL:
     raise ConfigError(message)
 
 
-def open_engine(url: str) -> AsyncEngine:
-    """Open an engine, which connects on first use; the caller disposes of it. Raises `ConfigError` for a bad URL."""
+def open_engine(url: str, *, statement_s: float | None = STATEMENT_SECONDS) -> AsyncEngine:
+    """Open an engine, which connects on first use; the caller disposes of it. Raises `ConfigError` for a bad URL.
+
+    `statement_s` is what PostgreSQL may take for one statement, in seconds; None for as long as it takes.
+    """
     target = connect_url(url)
     common: dict[str, Any] = {
         "json_serializer": _dump,
@@ -63,13 +70,12 @@ def open_engine(url: str) -> AsyncEngine:
         "pool_timeout": POOL_WAIT_SECONDS,
     }
     if target.get_backend_name() == "sqlite":
-        engine = create_async_engine(
-            target, connect_args={"timeout": BUSY_SECONDS, "factory": _SqliteConnection}, **common
-        )
+        engine = create_async_engine(target, connect_args={"timeout": BUSY_SECONDS}, **common)
+        event.listen(engine.sync_engine, "do_connect", _connect_sqlite)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    limits = {"timeout": CONNECT_SECONDS, "command_timeout": STATEMENT_SECONDS}
+    limits = {"timeout": CONNECT_SECONDS, "command_timeout": statement_s}
     return create_async_engine(target, connect_args=limits, pool_size=10, max_overflow=10, pool_pre_ping=True, **common)
 
 
@@ -112,6 +118,27 @@ def _postgres_url(parsed: URL) -> URL:
 
 def _dump(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+def _connect_sqlite(
+    dialect: Dialect, _entry: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> DBAPIConnection:
+    """Connect; after a failure, wait until the driver's thread is gone.
+
+    It still reports to the loop when everybody has heard of the failure, and the loop may be closed by then.
+    """
+    threads: list[threading.Thread] = []
+
+    def make(*args: Any, **kwargs: Any) -> sqlite3.Connection:  # noqa: ANN401 - sqlite3's own arguments, passed on
+        threads.append(threading.current_thread())
+        return _SqliteConnection(*args, **kwargs)
+
+    try:
+        return dialect.connect(*arguments, **options, factory=make)
+    except BaseException:
+        for thread in threads:
+            await_only(asyncio.to_thread(thread.join, THREAD_SECONDS))
+        raise
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

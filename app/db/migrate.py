@@ -9,11 +9,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine import connect_url
-from app.errors import ConfigError
+from app.db.failures import FAILURES
+from app.errors import ConfigError, StorageUnavailable
 
 URL_ATTRIBUTE: Final = "database_url"
 """Where `migrations/env.py` finds the URL: an attribute, as alembic's options would expand `%` in a password."""
@@ -22,10 +25,17 @@ URL_ATTRIBUTE: Final = "database_url"
 def upgrade(url: str) -> None:
     """Run every migration that is missing. Starts its own event loop, so call it from a thread without one.
 
-    Two processes may do it at once, one waits for the other. Raises `ConfigError` for a bad URL and the database's
-    own errors otherwise.
+    Two processes may do it at once, one waits for the other. Raises `ConfigError` for a bad URL or a database that
+    another version has migrated, and `StorageUnavailable` when the database fails; then nothing has changed.
     """
-    command.upgrade(migration_config(url), "head")
+    try:
+        command.upgrade(migration_config(url), "head")
+    except CommandError:
+        message = "GATEWAY_DATABASE_URL: these tables are of another version; run that one, or a newer one."
+        raise ConfigError(message) from None
+    except FAILURES as failure:
+        message = f"The database could not be migrated ({_reason(failure)}); it is as it was."
+        raise StorageUnavailable(message, action="Mend that and migrate again.") from None
 
 
 async def current_revision_is_head(session: AsyncSession) -> bool:
@@ -33,6 +43,12 @@ async def current_revision_is_head(session: AsyncSession) -> bool:
     head = await asyncio.to_thread(_head)
     connection = await session.connection()
     return await connection.run_sync(_revision) == head
+
+
+def _reason(failure: Exception) -> str:
+    """Give the database's own sentence: what a migration runs into is a table or a lock, never what a user wrote."""
+    cause = failure.orig if isinstance(failure, StatementError) and failure.orig is not None else failure
+    return str(cause).partition("\n")[0].rpartition(">: ")[2]
 
 
 def migration_config(url: str | None = None) -> Config:

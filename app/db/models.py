@@ -1,11 +1,11 @@
-"""The tables. Ids are made by the caller, relationships are never loaded unasked."""
+"""The tables. Ids are made by the caller."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint, Uuid, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.db.types import PortableJson, UtcDateTime
 from app.events import RunStatus
@@ -17,8 +17,8 @@ NAMING: Final = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-ACTIVE_RUN_INDEX: Final = "uq_runs_active_conversation_id"
-_RUNNING: Final = f"status = '{RunStatus.RUNNING.value}'"
+RUNNING: Final = f"status = '{RunStatus.RUNNING.value}'"
+"""What the index of active runs is limited to; an insert that means this index names it by the same words."""
 
 
 class Base(DeclarativeBase):
@@ -45,8 +45,6 @@ class Conversation(Base):
     next_seq: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-
-    messages: Mapped[list["Message"]] = relationship(lazy="raise", viewonly=True, order_by="Message.seq")
 
 
 class Message(Base):
@@ -83,11 +81,11 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         Index(
-            ACTIVE_RUN_INDEX,
+            "uq_runs_active_conversation_id",
             "conversation_id",
             unique=True,
-            sqlite_where=text(_RUNNING),
-            postgresql_where=text(_RUNNING),
+            sqlite_where=text(RUNNING),
+            postgresql_where=text(RUNNING),
         ),
         Index(None, "conversation_id"),
         UniqueConstraint("message_id"),

@@ -1,25 +1,19 @@
 """The database: short transactions for reading and for writing, and one way to fail."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
-import asyncpg
-import structlog
 from sqlalchemy import select, text
-from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.db.engine import BEGIN, BUSY_SECONDS, open_engine
-from app.errors import GatewayError, InvalidInput, StorageUnavailable
+from app.db.engine import BEGIN, open_engine
+from app.db.failures import FAILURES, as_gateway_error
 
-_log: Final = structlog.stdlib.get_logger(__name__)
-_FAILURES: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError)
-_BAD_VALUE: Final = "22"
-"""SQLSTATE class of PostgreSQL for a value that cannot be stored, a NUL character for example."""
+TURN_SECONDS = 20.0
+"""How long a writer waits for those of its own process: a busy process is slow, its storage is not gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +72,7 @@ class Database:
         if self._turn is None:
             yield
             return
-        async with asyncio.timeout(BUSY_SECONDS):
+        async with asyncio.timeout(TURN_SECONDS):
             await self._turn.acquire()
         try:
             yield
@@ -90,22 +84,5 @@ class Database:
 async def _translated() -> AsyncGenerator[None]:
     try:
         yield
-    except (*_FAILURES, UnicodeEncodeError) as failure:
-        raise _as_ours(failure) from None
-
-
-def _as_ours(failure: Exception) -> GatewayError:
-    cause = failure.orig if isinstance(failure, StatementError) else failure
-    if _unstorable(failure, cause):
-        return InvalidInput("The text holds a character that cannot be stored.", action="Remove it and send it again.")
-    _log.warning("storage_failed", kind=type(failure).__name__, cause=type(cause).__name__)
-    return StorageUnavailable()
-
-
-def _unstorable(failure: Exception, cause: BaseException | None) -> bool:
-    sqlstate = getattr(cause, "sqlstate", None)
-    return (
-        isinstance(failure, DataError)
-        or isinstance(cause, UnicodeEncodeError | asyncpg.DataError)
-        or (isinstance(sqlstate, str) and sqlstate.startswith(_BAD_VALUE))
-    )
+    except (*FAILURES, UnicodeEncodeError) as failure:
+        raise as_gateway_error(failure) from None

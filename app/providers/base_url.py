@@ -51,21 +51,6 @@ def has_version(segments: Sequence[str]) -> bool:
     return any(_VERSION.fullmatch(segment) for segment in segments)
 
 
-def endpoint(base_url: str, wire: Wire, model: str) -> str:
-    """Give the URL that a streamed call is sent to; `base_url` is canonical and `model` checked."""
-    match wire:
-        case Wire.OPENAI_CHAT:
-            return f"{base_url}/chat/completions"
-        case Wire.OPENAI_RESPONSES:
-            return f"{base_url}/responses"
-        case Wire.ANTHROPIC_MESSAGES:
-            return f"{base_url}/messages"
-        case Wire.GEMINI:
-            return f"{base_url}/models/{model.removeprefix('models/')}:streamGenerateContent?alt=sse"
-        case Wire.OLLAMA:
-            return f"{base_url}/api/chat"
-
-
 def list_endpoint(base_url: str, shape: ListShape) -> str:
     """Give the URL of the model list, without its paging parameters; `base_url` is canonical."""
     return f"{base_url}/api/tags" if shape is ListShape.OLLAMA else f"{base_url}/models"

@@ -265,7 +265,7 @@ def demo_row(base_url: str) -> Provider:
     """Give the provider that the development server plays itself at `base_url`; it needs no key."""
     return Provider(
         id="demo",
-        label="Demo (answers without a key)",
+        label="Demo",
         api_base=base_url,
         default_model="demo-small",
         needs_api_key=False,

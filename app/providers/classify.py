@@ -1,7 +1,8 @@
 """What an upstream's failure means: status and body, or an error object inside a stream, to one typed error.
 
 The status outranks the text: names that a provider gives its errors (`insufficient_quota`, Zen's `ModelError`) refine
-it, and free text is looked at only under 400, 401, 413 and 422, where providers put everything.
+it, and free text decides only under 400, 401, 413 and 422, where providers put everything, between a rate and a quota
+(429), between a model and a service that ended (410), and for errors in a stream, which have no status.
 """
 
 import email.utils
@@ -9,13 +10,11 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final, cast
-
-import orjson
+from typing import Final
 
 from app import errors
 from app.errors import GatewayError, Origin, Phase
-from app.providers.complaint import Complaint, complaint_of, read_complaint
+from app.providers.complaint import Complaint, read_complaint
 from app.providers.excerpt import excerpt
 from app.secret import Secret
 
@@ -40,6 +39,7 @@ _NAMED: Final[Mapping[str, type[GatewayError]]] = {
     "invalid_api_key": errors.AuthenticationFailed,
     "rate_limit_exceeded": errors.RateLimited,
     "server_error": errors.ProviderInternalError,
+    "insufficient_system_resource": errors.ProviderOverloaded,  # DeepSeek, as a finish reason
     # Anthropic: https://docs.anthropic.com/en/api/errors
     "authentication_error": errors.AuthenticationFailed,
     "billing_error": errors.InsufficientCredits,
@@ -167,21 +167,20 @@ def refusal(
     return kind(message, origin=named, phase=Phase.FIRST_TOKEN, retry_after_s=retry)
 
 
-def in_stream(event: Mapping[str, Any], *, origin: Origin, key: Secret | None = None) -> GatewayError:
-    """Give the error for an error object that came inside a stream with a success status."""
-    complaint = complaint_of(event)
+def in_stream(complaint: Complaint, *, origin: Origin, phase: Phase, key: Secret | None = None) -> GatewayError:
+    """Give the error for an error object that came with a success status, in a stream or instead of one."""
     named = _described(origin, complaint, key, status=complaint.status, headers={})
     kind = _named_kind(complaint) or _text_kind(complaint)
     if complaint.status is not None and complaint.status >= _FIRST_ERROR_STATUS:
         kind = _kind(complaint.status, complaint, None)
-    return (kind or errors.ProviderInternalError)(origin=named, phase=Phase.MID_STREAM)
+    return (kind or errors.ProviderInternalError)(origin=named, phase=phase)
 
 
 def not_a_stream(head: bytes, headers: Mapping[str, str], *, origin: Origin, key: Secret | None = None) -> GatewayError:
     """Give the error for a success whose body held no event: HTML, nothing, or plain JSON."""
     complaint = read_complaint(head[:BODY_LIMIT])
     if complaint.structured and (complaint.names or complaint.status):
-        error = in_stream(cast("dict[str, Any]", orjson.loads(head)), origin=origin, key=key)
+        error = in_stream(complaint, origin=origin, key=key, phase=Phase.FIRST_TOKEN)
         if not isinstance(error, errors.ProviderInternalError):
             return error
     text = head.lstrip()[:1]
@@ -194,7 +193,6 @@ def not_a_stream(head: bytes, headers: Mapping[str, str], *, origin: Origin, key
 
 
 _FIRST_ERROR_STATUS: Final = 400
-_FIRST_SUCCESS_STATUS: Final = 200
 _FIRST_REDIRECT_STATUS: Final = 300
 _FIRST_SERVER_STATUS: Final = 500
 
@@ -206,7 +204,7 @@ def _kind(status: int, complaint: Complaint, retry_after: float | None) -> type[
     kind = _BY_STATUS.get(status, fallback)
     if status == 404 and not complaint.structured:  # noqa: PLR2004 - the status itself
         return errors.InvalidProviderResponse
-    if kind is errors.ProviderRetired and re.search(r"\bmodel\b(?!s)", complaint.message, re.IGNORECASE):
+    if kind is errors.ProviderRetired and re.search(r"\bmodel\b", complaint.message, re.IGNORECASE):
         return errors.ModelNotFound
     allowed = _REFINES.get(kind, ())
     named = _named_kind(complaint)
@@ -258,7 +256,7 @@ def _described(
         upstream_status=status,
         upstream_code=_safe_name(complaint.names[0], key) if complaint.names else None,
         upstream_request_id=_safe_name(request_id, key) if request_id else origin.upstream_request_id,
-        upstream_message=excerpt(complaint.message, key) if complaint.message else None,
+        upstream_message=excerpt(complaint.message, key) if complaint.message and not origin.private else None,
     )
 
 

@@ -1,5 +1,6 @@
 """What a provider says about its failure, read from any of the dialects in use."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -30,10 +31,10 @@ def read_complaint(body: bytes) -> Complaint:
         return Complaint()
     if isinstance(data, list) and data:
         data = cast("list[object]", data)[0]  # Gemini wraps the object in a list on some paths
-    return complaint_of(cast("dict[str, Any]", data)) if isinstance(data, dict) else Complaint()
+    return read_object(cast("dict[str, Any]", data)) if isinstance(data, dict) else Complaint()
 
 
-def complaint_of(data: Mapping[str, Any]) -> Complaint:
+def read_object(data: Mapping[str, Any]) -> Complaint:
     """Find the error object: {error: {...}}, {error: "..."}, {response: {error}}, or flat as in {type, message}."""
     inner: object = data.get("error")
     response: object = data.get("response")
@@ -59,7 +60,7 @@ def _names(data: Mapping[str, Any]) -> tuple[str, ...]:
 def _status(data: Mapping[str, Any]) -> int | None:
     for name in ("code", "status", "status_code"):
         value: object = data.get(name)
-        if isinstance(value, str) and value.isdigit():
+        if isinstance(value, str) and re.fullmatch(r"[2-5][0-9]{2}", value):
             value = int(value)
         if isinstance(value, int) and value in _STATUSES:
             return value

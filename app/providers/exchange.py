@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.errors import GatewayError, Origin
 from app.providers.model import ModelRequest
@@ -26,7 +26,12 @@ class Exchange:
     def origin(self) -> Origin:
         """Where the call goes, for errors."""
         route = self.request.route
-        return Origin(provider=route.provider.id, label=route.provider.label, model=route.model)
+        return Origin(
+            provider=route.provider.id,
+            label=route.provider.label,
+            model=route.model,
+            private=not self.request.own_key,
+        )
 
     @property
     def key(self) -> Secret | None:
@@ -41,7 +46,5 @@ class Exchange:
     def fail(self, error: GatewayError) -> GatewayError:
         """Remember the first error; give the one that stands."""
         if self.error is None:
-            if not self.request.own_key:
-                error.origin = replace(error.origin, upstream_message=None)
             self.error = error
         return self.error

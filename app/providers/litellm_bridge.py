@@ -24,7 +24,7 @@ EXCHANGE_HEADER: Final = "x-gateway-exchange"
 _ERROR_BODY_S: Final = 10.0
 _LINGER_S: Final = 0.05
 """How long the end of a body may take after the last event, for the sake of using the connection again."""
-_AFTER_FINISH_S: Final = 5.0
+AFTER_FINISH_S: Final = 5.0
 """How long usage and the closing marker may take once the answer is whole; then they are given up."""
 _OWN_HEADERS: Final = frozenset({EXCHANGE_HEADER, "host", "content-length", "accept-encoding", "connection"})
 _SUCCESS: Final = 200
@@ -42,8 +42,6 @@ class LitellmBridge(httpx.AsyncBaseTransport):
         """Send through `transport`, which stays its owner's."""
         self._transport = transport
         self._exchanges: dict[str, Exchange] = {}
-        self.refused = 0
-        """Requests that belonged to no exchange and were not sent."""
 
     def add(self, exchange: Exchange) -> None:
         """Let requests of `exchange` pass."""
@@ -57,7 +55,6 @@ class LitellmBridge(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         exchange = self._exchanges.get(request.headers.get(EXCHANGE_HEADER, ""))
         if exchange is None:
-            self.refused += 1
             message = "this request belongs to no exchange"
             raise BridgeError(message)
         try:
@@ -102,13 +99,17 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         reader = self._reader
         chunks = aiter(self._response.chunks())
+        loop = asyncio.get_running_loop()
+        until: float | None = None
         while not reader.reading.over and reader.error is None:
+            if until is None and self._exchange.finished:
+                until = loop.time() + AFTER_FINISH_S
             try:
-                async with asyncio.timeout(_AFTER_FINISH_S if self._exchange.finished else None):
+                async with asyncio.timeout_at(until):
                     chunk = await anext(chunks, b"")
             except TimeoutError:
                 break
-            except StreamInterrupted as error:
+            except GatewayError as error:
                 if not self._exchange.finished:
                     reader.error = error
                 break
@@ -130,7 +131,7 @@ class _Body(httpx.AsyncByteStream):
             async with asyncio.timeout(_LINGER_S):
                 async for _ in chunks:
                     pass
-        except (TimeoutError, StreamInterrupted):
+        except (TimeoutError, GatewayError):
             return
 
 

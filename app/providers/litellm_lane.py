@@ -13,15 +13,26 @@ from typing import Any, Final
 import httpx
 import structlog
 
-from app.errors import GatewayError, ProviderTimeout, StreamInterrupted, StreamStalled
+from app.errors import (
+    GatewayError,
+    InvalidProviderResponse,
+    Phase,
+    ProviderTimeout,
+    StreamInterrupted,
+    StreamStalled,
+    UnknownError,
+)
 from app.providers import litellm_errors, litellm_request, litellm_setup
 from app.providers.exchange import Exchange
+from app.providers.key_filter import KeyFilter
 from app.providers.litellm_bridge import EXCHANGE_HEADER, LitellmBridge
 from app.providers.model import Delta, Finish, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece, UsageReport
 from app.providers.provider import Wire
 from app.providers.transport import Sender
 
 _CLOSE_S: Final = 1.0
+_MAX_CALLS: Final = 128
+"""Tool calls of one answer; no model makes a tenth of it."""
 _SDK_PREFIXES: Final = ("openai/", "custom_openai/")
 """The names that litellm speaks through OpenAI's SDK."""
 _log: Final = structlog.stdlib.get_logger()
@@ -43,7 +54,8 @@ class LitellmLane:
         """Send through `transport`; nothing is imported before `load` runs `loader` in a thread."""
         self.state = LoadState.WAITING
         self._loader = loader
-        self._bridge = LitellmBridge(transport)
+        self.bridge = LitellmBridge(transport)
+        """Where everything that litellm sends must pass."""
         self._loaded = asyncio.Event()
         self._litellm: Any = None
         self._handler: Any = None
@@ -70,8 +82,8 @@ class LitellmLane:
         handlers: Any = http_handler
         self._cached_handler = handlers.get_async_httpx_client
         self._litellm = module
-        self._handler = handlers.AsyncHTTPHandler(transport=self._bridge, follow_redirects=False)
-        self._http = httpx.AsyncClient(transport=self._bridge, follow_redirects=False, trust_env=False)
+        self._handler = handlers.AsyncHTTPHandler(transport=self.bridge, follow_redirects=False)
+        self._http = httpx.AsyncClient(transport=self.bridge, follow_redirects=False, trust_env=False)
         self._loaded.set()
 
     async def close(self) -> None:
@@ -86,16 +98,17 @@ class LitellmLane:
         """Open one call; see `ModelClient`."""
         exchange = Exchange(request)
         deltas = self._deltas(exchange)
-        self._bridge.add(exchange)
+        self.bridge.add(exchange)
         try:
             yield deltas
         finally:
-            self._bridge.remove(exchange)
+            self.bridge.remove(exchange)
             await deltas.aclose()
 
     async def _deltas(self, exchange: Exchange) -> AsyncGenerator[Delta]:
-        clock, translation = _Deadline(exchange), _Translation()
+        clock, translation = _Deadline(exchange), _Translation(exchange)
         chunks: Any = None
+        failure: GatewayError | None = None
         try:
             try:
                 async with clock:
@@ -107,15 +120,18 @@ class LitellmLane:
                         chunk: Any = await anext(iterator)
                     for delta in translation.deltas(chunk):
                         clock.progress()
-                        yield delta
+                        if _shows(delta):
+                            yield delta
             except StopAsyncIteration:
                 pass
             except TimeoutError:
-                raise exchange.fail(clock.explain()) from None
-            except GatewayError:
-                raise
+                failure = exchange.fail(clock.explain())
             except Exception as error:  # noqa: BLE001 - litellm raises bare ValueErrors and worse; all become typed
-                raise self._explain(exchange, error) from None
+                failure = self._explain(exchange, error)
+            for delta in filter(_shows, translation.end()):
+                yield delta
+            if failure is not None:
+                raise failure
             for delta in _ending(exchange):
                 yield delta
         finally:
@@ -134,7 +150,8 @@ class LitellmLane:
     def _client(self, request: ModelRequest, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - SDK or handler
         """Give litellm a client of ours: its own would keep keys in a cache and sockets out of our sight."""
         if arguments["model"].startswith("openai/"):
-            # litellm drops `client` on its way to /responses and takes this one from its cache.
+            # litellm drops `client` on its way to /responses and takes this one from its cache. One that was set
+            # stays ours: the cache does not close it when its hour is over.
             self._cached_handler(llm_provider="openai", params={"ssl_verify": None}).client = self._http
         if request.route.wire is not Wire.OPENAI_CHAT or not arguments["model"].startswith(_SDK_PREFIXES):
             return self._handler
@@ -152,6 +169,9 @@ class LitellmLane:
         if exchange.error is not None:
             return exchange.error
         explained = litellm_errors.explain(error, origin=exchange.origin, key=exchange.key)
+        if isinstance(explained, UnknownError) and exchange.reader is not None:
+            message = f"{exchange.origin.label} sent an answer that does not keep to its protocol."
+            explained = InvalidProviderResponse(message, origin=exchange.origin, phase=Phase.MID_STREAM)
         kinds = [type(cause).__name__ for cause in litellm_errors.chain(error)]
         _log.warning("litellm.failed", code=explained.code, kinds=kinds)
         return exchange.fail(explained)
@@ -194,28 +214,52 @@ class _Deadline:
 class _Translation:
     """litellm's chunks as deltas; keeps tool calls apart that it numbers alike (Ollama's are all number 0)."""
 
-    def __init__(self) -> None:
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._text = KeyFilter(exchange.key)
+        self._reasoning = KeyFilter(exchange.key)
         self._calls: dict[int, tuple[str | None, int]] = {}
-        self._count = 0
+        self._arguments: dict[int, KeyFilter] = {}
 
     def deltas(self, chunk: Any) -> Iterator[Delta]:  # noqa: ANN401 - a litellm ModelResponseStream
         for choice in chunk.choices[:1]:
             delta = choice.delta
             if reasoning := getattr(delta, "reasoning_content", None):
-                yield ReasoningTextDelta(reasoning)
+                yield ReasoningTextDelta(self._reasoning.add(reasoning))
             if delta.content:
-                yield TextDelta(delta.content)
+                yield TextDelta(self._text.add(delta.content))
             for call in delta.tool_calls or ():
                 yield self._piece(call)
+
+    def end(self) -> Iterator[Delta]:
+        """Give what was held back in case a key began there."""
+        yield ReasoningTextDelta(self._reasoning.end())
+        yield TextDelta(self._text.end())
+        for index, arguments in self._arguments.items():
+            yield ToolCallPiece(index, None, None, arguments.end())
 
     def _piece(self, call: Any) -> ToolCallPiece:  # noqa: ANN401 - a litellm ChatCompletionDeltaToolCall
         known = self._calls.get(call.index)
         if known is None or (call.id and call.id != known[0]):
-            known = self._calls[call.index] = (call.id or None, self._count)
-            self._count += 1
+            known = self._calls[call.index] = (call.id or None, len(self._arguments))
+            if len(self._arguments) >= _MAX_CALLS:
+                message = f"{self._exchange.origin.label} called more than {_MAX_CALLS} tools at once."
+                raise self._exchange.fail(InvalidProviderResponse(message, origin=self._exchange.origin))
+            arguments = self._arguments[known[1]] = KeyFilter(self._exchange.key)
             name: str | None = call.function.name or None
-            return ToolCallPiece(known[1], known[0], name, call.function.arguments or "")
-        return ToolCallPiece(known[1], None, None, call.function.arguments or "")
+            return ToolCallPiece(known[1], known[0], name, arguments.add(call.function.arguments or ""))
+        return ToolCallPiece(known[1], None, None, self._arguments[known[1]].add(call.function.arguments or ""))
+
+
+def _shows(delta: Delta) -> bool:
+    """Tell whether anything is in it: a filter may have held everything back."""
+    match delta:
+        case TextDelta(text) | ReasoningTextDelta(text):
+            return bool(text)
+        case ToolCallPiece():
+            return bool(delta.id or delta.name or delta.arguments)
+        case _:
+            return True
 
 
 def _ending(exchange: Exchange) -> Iterator[Delta]:

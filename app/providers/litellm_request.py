@@ -10,6 +10,9 @@ from app.providers.transport import USER_AGENT
 NO_KEY: Final = "no-key-needed"
 """Sent for providers without keys: litellm looks into the environment when it gets none."""
 
+ANTHROPIC_MAX_TOKENS: Final = 32_000
+"""This wire wants a limit; litellm would cut the answers of models that it does not know after 4,096 tokens."""
+
 _PREFIXES: Final[Mapping[Wire, str]] = {
     # Under "openai" litellm would send ids that it knows from OpenAI to /responses, whoever serves them.
     Wire.OPENAI_CHAT: "custom_openai",
@@ -52,10 +55,11 @@ def arguments(request: ModelRequest, headers: Mapping[str, str]) -> dict[str, An
         sent["tools"] = [_tool(tool) for tool in request.tools]
         if request.tool_choice is not None:
             sent["tool_choice"] = _tool_choice(request.tool_choice)
-    if request.max_output_tokens is not None:
-        sent["max_tokens"] = request.max_output_tokens
-    if request.temperature is not None:
-        sent["temperature"] = request.temperature
+    limit = request.max_output_tokens
+    if limit is None and route.wire is Wire.ANTHROPIC_MESSAGES:
+        limit = ANTHROPIC_MAX_TOKENS
+    if limit is not None:
+        sent["max_tokens"] = limit
     if route.wire is Wire.OPENAI_RESPONSES:
         sent["store"] = False
     return sent

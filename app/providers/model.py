@@ -53,7 +53,6 @@ class ModelRequest:
     tool_choice: str | None = None
     """`auto`, `none`, `required` or the name of a tool; sent only together with tools."""
     max_output_tokens: int | None = None
-    temperature: float | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
     session_id: str | None = None
     """The conversation's id, for a provider with a `session_header`."""

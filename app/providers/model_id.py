@@ -9,7 +9,6 @@ from app.providers.provider import Wire
 MODEL_ID_LIMIT: Final = 200
 _MODEL_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]*(?:/[A-Za-z0-9][A-Za-z0-9._:@+-]*)*")
 _IN_URL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_GEMINI_PREFIX: Final = "models/"
 
 _SHAPE: Final = (
     "Use letters, digits and . _ : @ + - in parts separated by single slashes, each beginning with a letter or a digit."
@@ -38,6 +37,6 @@ def _complaint(model: str, wire: Wire) -> str:
         return f"At most {MODEL_ID_LIMIT} characters."
     if not _MODEL_ID.fullmatch(model) or ".." in model:
         return _SHAPE
-    if wire is Wire.GEMINI and not _IN_URL.fullmatch(model.removeprefix(_GEMINI_PREFIX)):
+    if wire is Wire.GEMINI and not _IN_URL.fullmatch(model):
         return "Ids of Gemini models have letters, digits and . _ - only."
     return ""

@@ -20,8 +20,6 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of one page; the longest list in use has about one million."""
 PAGE_LIMIT: Final = 10
 MODEL_LIMIT: Final = 5_000
-TOTAL_S: Final = 30.0
-"""Seconds for the whole list, all pages together."""
 _FIRST_BYTE_S: Final = 15.0
 _ANTHROPIC_VERSION: Final = "2023-06-01"
 _PARAMETERS: Final[Mapping[ListShape, tuple[str, str]]] = {
@@ -45,21 +43,23 @@ class _Page:
     """What the next page is asked for by."""
 
 
-async def list_models(transport: Transport, provider: Provider, api_key: Secret | None) -> tuple[str, ...]:
+async def list_models(
+    transport: Transport, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
+) -> tuple[str, ...]:
     """Give the ids that `provider` offers to `api_key`, sorted, each in the form that resolves to itself.
 
-    A provider without a list gives the ids of its row. Raises what the transport and `classify.refusal` raise,
-    `ProviderTimeout` after `TOTAL_S`, and `InvalidProviderResponse` for a success that is no list. A missing key is
-    not looked for: some lists need none.
+    A provider without a list gives the ids of its row. All pages together take at most `seconds`. Raises what the
+    transport and `classify.refusal` raise, `ProviderTimeout`, and `InvalidProviderResponse` for a success that is no
+    list. A missing key is not looked for: some lists need none.
     """
     if provider.models_list is None:
         return tuple(sorted(provider.models))
-    origin = Origin(provider=provider.id, label=provider.label)
+    origin = Origin(provider=provider.id, label=provider.label, private=not own_key)
     try:
-        async with asyncio.timeout(TOTAL_S):
+        async with asyncio.timeout(seconds):
             found = await _all_pages(transport, provider, provider.models_list, api_key, origin)
     except TimeoutError as error:
-        message = f"{provider.label} did not send its list of models in {TOTAL_S:g} s."
+        message = f"{provider.label} did not send its list of models in {seconds:g} s."
         raise ProviderTimeout(message, origin=origin) from error
     return tuple(sorted({name for name in found if _usable(provider, name)})[:MODEL_LIMIT])
 

@@ -1,44 +1,22 @@
 """The operator's tables: they change rows of the catalogue, or add rows for private endpoints."""
 
-import difflib
-import math
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from app.config_file import ProviderTable, nearest, shown
 from app.errors import ConfigError, GatewayError
 from app.providers import base_url, model_id
-from app.providers.provider import Deadlines, Lane, Provider, Wire
+from app.providers.provider import Lane, Provider, Wire
 
 _ID: Final = re.compile(r"(?!llmproviders\.)[a-z0-9][a-z0-9_.-]{0,99}")
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorTable:
-    """One `[providers.<id>]` table; None leaves what the catalogue says. Times in seconds."""
-
-    api_base: str | None = None
-    default_model: str | None = None
-    label: str | None = None
-    enabled: bool | None = None
-    lane: str | None = None
-    wire: str | None = None
-    needs_api_key: bool | None = None
-    headers: Mapping[str, str] | None = None
-    """Added to the row's own; values are no place for keys."""
-    models: tuple[str, ...] | None = None
-    """The list that is offered, instead of asking the provider."""
-    connect_s: float | None = None
-    first_token_s: float | None = None
-    idle_s: float | None = None
-    total_s: float | None = None
-
-
-def operator_row(provider_id: str, table: OperatorTable, known: Mapping[str, Provider]) -> Provider:
+def operator_row(provider_id: str, table: ProviderTable, known: Mapping[str, Provider]) -> Provider:
     """Give the row of `provider_id` as `table` makes it from the catalogue's, or the row of a new provider.
 
     Raises `ConfigError` that names the table and the key, never the value.
@@ -49,31 +27,31 @@ def operator_row(provider_id: str, table: OperatorTable, known: Mapping[str, Pro
             row = _new_row(provider_id, table, known)
         return _changed(row, table)
     except ConfigError as error:
-        message = f"[providers.{provider_id}] {error}"
+        message = f"[providers.{shown(provider_id)}] {error}"
         raise ConfigError(message) from error
 
 
-def _new_row(provider_id: str, table: OperatorTable, known: Mapping[str, Provider]) -> Provider:
+def _new_row(provider_id: str, table: ProviderTable, known: Mapping[str, Provider]) -> Provider:
     if not _ID.fullmatch(provider_id):
         message = "is no provider id: use lower-case letters, digits, - and _"
         raise ConfigError(message)
     missing = " and ".join(key for key, value in (("api_base", table.api_base), ("models", table.models)) if not value)
     if missing:
-        message = f"{missing} missing: the catalogue has no such provider{_nearest(provider_id, known)}"
+        message = f"{missing} missing: the catalogue has no such provider{nearest(provider_id, known)}"
         raise ConfigError(message)
     wire = _choice(Wire, "wire", table.wire) or Wire.OPENAI_CHAT
     return Provider(
         id=provider_id,
         label=provider_id,
         api_base=table.api_base or "",
-        default_model=(table.models or (None,))[0],
+        default_model=table.models[0] if table.models else None,
         wire=wire,
         version=base_url.default_version(wire),
         gateway=True,  # what a private endpoint calls its models is its own affair
     )
 
 
-def _changed(row: Provider, table: OperatorTable) -> Provider:
+def _changed(row: Provider, table: ProviderTable) -> Provider:
     changes: dict[str, Any] = {
         key: value
         for key in ("label", "enabled", "needs_api_key", "default_model")
@@ -94,7 +72,7 @@ def _changed(row: Provider, table: OperatorTable) -> Provider:
         changes["headers"] = MappingProxyType({**row.headers, **table.headers})
     if table.models is not None:
         changes |= {"models": tuple(dict.fromkeys(table.models)), "models_list": None}
-    changed = replace(row, deadlines=_deadlines(row.deadlines, table), **changes)
+    changed = replace(row, deadlines=replace(row.deadlines, **table.timeouts.model_dump(exclude_none=True)), **changes)
     if table.api_base is not None:
         changed = _based(changed, table.api_base)
     _check_models(changed)
@@ -104,19 +82,6 @@ def _changed(row: Provider, table: OperatorTable) -> Provider:
 def _based(row: Provider, api_base: str) -> Provider:
     version = "" if base_url.is_whole_endpoint(api_base, wire=row.wire) else row.version
     return replace(row, api_base=base_url.canonical(api_base, wire=row.wire, version=version), version=version)
-
-
-def _deadlines(deadlines: Deadlines, table: OperatorTable) -> Deadlines:
-    given = {
-        key: value
-        for key in ("connect_s", "first_token_s", "idle_s", "total_s")
-        if (value := getattr(table, key)) is not None
-    }
-    for key, value in given.items():
-        if not (math.isfinite(value) and value > 0):
-            message = f"timeouts.{key} must be a number of seconds above 0"
-            raise ConfigError(message)
-    return replace(deadlines, **given)
 
 
 def _check_models(row: Provider) -> None:
@@ -136,10 +101,5 @@ def _choice(kind: type[_Choice], key: str, value: str | None) -> _Choice | None:
         return kind(value)
     except ValueError as error:
         names = [member.value for member in kind]
-        message = f"{key} is unknown{_nearest(value, names)}; it is one of {', '.join(names)}"
+        message = f"{key} is unknown{nearest(value.lower(), names)}; it is one of {', '.join(names)}"
         raise ConfigError(message) from error
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name.lower(), list(names), n=1, cutoff=0.5)
-    return f" (did you mean {found[0]}?)" if found else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from app.config_file import ProviderTable
 from app.errors import (
     ConfigError,
     GatewayError,
@@ -18,7 +19,7 @@ from app.errors import (
 )
 from app.providers import base_url, model_id, naming
 from app.providers.catalog import CATALOG, demo_row
-from app.providers.operator import OperatorTable, operator_row
+from app.providers.operator import operator_row
 from app.providers.provider import Provider, Route, Wire
 
 _VOYAGE_ENUM: Final = "llmproviders."
@@ -106,7 +107,7 @@ class Registry:
         )
 
 
-def build_registry(tables: Mapping[str, OperatorTable], *, demo_base_url: str | None = None) -> Registry:
+def build_registry(tables: Mapping[str, ProviderTable], *, demo_base_url: str | None = None) -> Registry:
     """Give the catalogue as the operator's tables change it, with the demo provider when it has an address.
 
     Raises `ConfigError` that names the table and the key.

@@ -29,7 +29,9 @@ class SseParser:
     def __init__(self, *, limit: int) -> None:
         """Start before the first byte."""
         self._limit = limit
-        self._buffer = b""
+        self._pieces: list[bytes] = []
+        """The unfinished line; joined only when it ends, so that a long one costs no more than its length."""
+        self._held = 0
         self._type = ""
         self._data: list[str] = []
         self._size = 0
@@ -37,27 +39,27 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Take the next bytes and give the events they complete; raises `OversizeError`."""
-        buffer = self._buffer + chunk
+        # A CR at the very end may be the first half of a CRLF: what follows it decides.
+        after_cr = bool(self._pieces) and self._pieces[-1].endswith(b"\r")
+        if not after_cr and _LINE_END.search(chunk) is None:
+            self._hold(chunk)
+            return []
+        buffer = b"".join((*self._pieces, chunk))
         if not self._started:
-            if len(buffer) < len(_BOM) and _BOM.startswith(buffer):
-                self._buffer = buffer
-                return []
             self._started = True
             buffer = buffer.removeprefix(_BOM)
-        # A CR at the very end may be the first half of a CRLF: it waits for the next byte.
-        held = buffer[-1:] if buffer.endswith(b"\r") else b""
-        *lines, rest = _LINE_END.split(buffer.removesuffix(held))
-        if held:
-            rest += held
-        self._buffer = rest
-        if len(rest) + self._size > self._limit:
+        last_cr = b"\r" if buffer.endswith(b"\r") else b""
+        *lines, rest = _LINE_END.split(buffer.removesuffix(last_cr))
+        self._pieces, self._held = [], 0
+        self._hold(rest + last_cr)
+        return [event for line in lines if (event := self._line(line)) is not None]
+
+    def _hold(self, piece: bytes) -> None:
+        if piece:
+            self._pieces.append(piece)
+            self._held += len(piece)
+        if self._held + self._size > self._limit:
             raise OversizeError
-        events: list[SseEvent] = []
-        for line in lines:
-            event = self._line(line)
-            if event is not None:
-                events.append(event)
-        return events
 
     def _line(self, line: bytes) -> SseEvent | None:
         if not line:
@@ -85,16 +87,23 @@ class LineParser:
     def __init__(self, *, limit: int) -> None:
         """Start before the first byte."""
         self._limit = limit
-        self._buffer = b""
+        self._pieces: list[bytes] = []
+        self._held = 0
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Take the next bytes and give the lines they complete; raises `OversizeError`."""
-        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
-        if len(self._buffer) > self._limit:
+        lines: list[bytes] = []
+        if b"\n" in chunk:
+            *lines, chunk = b"".join((*self._pieces, chunk)).split(b"\n")
+            self._pieces, self._held = [], 0
+        self._pieces.append(chunk)
+        self._held += len(chunk)
+        if self._held > self._limit:
             raise OversizeError
         return [SseEvent("", line.decode("utf-8", "replace")) for line in map(bytes.strip, lines) if line]
 
     def rest(self) -> list[SseEvent]:
         """Give the last line when the stream ended without a newline."""
-        line, self._buffer = self._buffer.strip(), b""
+        line = b"".join(self._pieces).strip()
+        self._pieces, self._held = [], 0
         return [SseEvent("", line.decode("utf-8", "replace"))] if line else []

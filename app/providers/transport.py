@@ -27,7 +27,7 @@ from app.providers.provider import Deadlines
 
 USER_AGENT: Final = "voyage-llm-gateway/0.1"
 _KEEPALIVE_S: Final = 30.0
-_CONTENT_ENCODINGS: Final = frozenset({"", "identity"})
+_PLAIN: Final = frozenset({"", "identity"})
 
 
 class Body(Protocol):
@@ -48,8 +48,20 @@ class UpstreamResponse:
     _body: Body
     _origin: Origin
 
+    @property
+    def compressed(self) -> bool:
+        """Whether the body is compressed, although none was asked for; it is never unpacked."""
+        return self.headers.get("content-encoding", "").lower() not in _PLAIN
+
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the body as it arrives; raises `StreamInterrupted` when the connection breaks before its end."""
+        """Give the body as it arrives.
+
+        Raises `StreamInterrupted` when the connection breaks before its end, `InvalidProviderResponse` for a
+        compressed one.
+        """
+        if self.compressed:
+            message = f"{self._origin.label} sent a compressed answer although none was asked for."
+            raise InvalidProviderResponse(message, origin=self._origin)
         while True:
             chunk = await self._next()
             if not chunk:
@@ -57,10 +69,10 @@ class UpstreamResponse:
             yield chunk
 
     async def read(self, limit: int) -> bytes:
-        """Give at most the first `limit` bytes of the body."""
+        """Give at most the first `limit` bytes of the body; nothing of a compressed one."""
         parts: list[bytes] = []
         size = 0
-        while size < limit and (chunk := await self._next()):
+        while not self.compressed and size < limit and (chunk := await self._next()):
             parts.append(chunk)
             size += len(chunk)
         return b"".join(parts)[:limit]
@@ -174,12 +186,8 @@ class Transport:
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, connect=deadlines.connect_s),
                 )
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _explain(error, deadlines, origin) from error
-        if response.headers.get("Content-Encoding", "").lower() not in _CONTENT_ENCODINGS:
-            response.close()
-            message = f"{origin.label} sent a compressed answer although none was asked for."
-            raise InvalidProviderResponse(message, origin=origin)
         return response
 
 
@@ -190,7 +198,7 @@ _BEFORE_HEAD: Final[tuple[tuple[type[Exception], type[GatewayError], str], ...]]
     (aiohttp.ClientConnectorSSLError, TlsError, "The TLS handshake with {label} failed."),
     (ssl.SSLError, TlsError, "The TLS handshake with {label} failed."),
     (aiohttp.ClientConnectorDNSError, ProviderUnreachable, "{label} cannot be reached: its host name has no address."),
-    (aiohttp.ClientConnectorError, ProviderUnreachable, "{label} cannot be reached: the connection was refused."),
+    (aiohttp.ClientConnectorError, ProviderUnreachable, "{label} cannot be reached: the connection {failed}."),
     (aiohttp.ClientResponseError, InvalidProviderResponse, "{label} did not answer in valid HTTP."),
     (aiohttp.InvalidURL, ProviderUnreachable, "The base URL of {label} is not valid."),
 )
@@ -200,5 +208,11 @@ _CLOSED: Final = (ProviderUnreachable, "{label} cannot be reached: it closed the
 
 def _explain(error: Exception, deadlines: Deadlines, origin: Origin) -> GatewayError:
     kind, text = next(((kind, text) for foreign, kind, text in _BEFORE_HEAD if isinstance(error, foreign)), _CLOSED)
-    message = text.format(label=origin.label, connect_s=deadlines.connect_s, first_token_s=deadlines.first_token_s)
+    refused = isinstance(getattr(error, "os_error", None), ConnectionRefusedError)
+    message = text.format(
+        label=origin.label,
+        connect_s=deadlines.connect_s,
+        first_token_s=deadlines.first_token_s,
+        failed="was refused" if refused else "failed",
+    )
     return kind(message, origin=origin)

@@ -1,6 +1,5 @@
 """Providers and their models, as this caller may use them."""
 
-import asyncio
 from typing import Final
 
 from fastapi import APIRouter
@@ -11,7 +10,6 @@ from app.errors import (
     AuthenticationFailed,
     CredentialUnreadable,
     MissingCredential,
-    Origin,
     ProviderNotAvailable,
     ProviderRetired,
     ProviderTimeout,
@@ -52,20 +50,15 @@ async def list_providers(caller: CallerDep, services: ServicesDep) -> list[Provi
 )
 async def list_provider_models(caller: CallerDep, services: ServicesDep, provider_id: str) -> ModelsAnswer:
     """List what the provider offers right now to the key that a run would use."""
-    route = services.registry.resolve(provider_id, None)
-    provider = route.provider
+    provider = services.registry.get(provider_id)
     async with services.database.read() as session:
         stored = await credentials.find_credential(session, user_id=caller.user_id, provider=provider.id)
     api_key = open_api_key(
-        services.vault, stored, user_id=caller.user_id, route=route, instance_key=services.runner.instance_key
+        services.vault, stored, user_id=caller.user_id, provider=provider, instance_key=services.runner.instance_key
     )
-    try:
-        async with asyncio.timeout(LIST_SECONDS):
-            models = await list_models(services.transport, provider, api_key)
-    except TimeoutError:
-        message = f"{provider.label} did not send its list of models in {LIST_SECONDS:g} s."
-        raise ProviderTimeout(message, origin=Origin(provider=provider.id, label=provider.label)) from None
-    return ModelsAnswer(models=list(models) if route.model in models else [route.model, *models])
+    models = await list_models(services.transport, provider, api_key, seconds=LIST_SECONDS, own_key=stored is not None)
+    default = _default_model(provider)
+    return ModelsAnswer(models=[*models] if default is None or default in models else [default, *models])
 
 
 def _answer(provider: Provider, services: Services, with_key: set[str]) -> ProviderAnswer:
@@ -75,11 +68,15 @@ def _answer(provider: Provider, services: Services, with_key: set[str]) -> Provi
         label=provider.label,
         available_for_chat=provider.retired is None,
         needs_api_key=provider.needs_api_key,
-        default_model=own_id(provider, provider.default_model) if provider.default_model else None,
+        default_model=_default_model(provider),
         api_base=None if by_operator else provider.api_base,
         instance_configured=_ready_for_all(provider, services, by_operator=by_operator),
         user_configured=provider.id in with_key,
     )
+
+
+def _default_model(provider: Provider) -> str | None:
+    return own_id(provider, provider.default_model) if provider.default_model else None
 
 
 def _ready_for_all(provider: Provider, services: Services, *, by_operator: bool) -> bool:

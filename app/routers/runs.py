@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from app import sse
 from app.db import runs
-from app.deps import CallerDep, ConversationId, RequestIdDep, RunId, Services, ServicesDep
+from app.deps import CallerDep, ConversationId, RunId, Services, ServicesDep
 from app.errors import (
     ConversationBusy,
     CredentialUnreadable,
@@ -58,7 +58,7 @@ async def send_message(
     services: ServicesDep,
     conversation_id: ConversationId,
     body: SendMessageBody,
-    request_id: RequestIdDep,
+    request: Request,
 ) -> Response:
     """Store a message and stream its answer; leaving early ends the stream, not the run."""
     _check_length(body.message, services)
@@ -71,7 +71,7 @@ async def send_message(
             model=body.model,
             tools=_specs(body.tools or ()),
             tool_choice=body.tool_choice if body.tools else None,
-            request_id=request_id,
+            request_id=request.state.request_id,
         )
     )
     return sse.respond(

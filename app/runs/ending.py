@@ -1,10 +1,11 @@
 """The end of a run in its two forms: the terminal event and what is stored."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
+from app.db.runs import RunEnd
 from app.errors import ErrorBody
-from app.events import RunEnded
+from app.events import FinishReason, RunEnded, Usage
 from app.runs.answer import Answer
 from app.runs.live import LiveRun
 from app.runs.outcome import Outcome
@@ -12,48 +13,66 @@ from app.runs.outcome import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Everything that is told about a run that is over."""
+    """Everything that is told about a run that is over; without an answer's figures it is bare."""
 
     run: LiveRun
-    answer: Answer
-    outcome: Outcome
-    latency_ms: int
     request_id: str | None
+    outcome: Outcome
+    content: str = ""
+    tool_calls: list[dict[str, Any]] | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    attempts: list[dict[str, Any]] | None = None
+    ttft_ms: int | None = None
+    latency_ms: int | None = None
+
+    def of(self, answer: Answer, outcome: Outcome) -> Self:
+        """Give the whole end of a run: what `answer` holds by now, and how it is judged."""
+        draft = answer.draft
+        return replace(
+            self,
+            outcome=outcome,
+            content=draft.message_content,
+            tool_calls=draft.tool_calls_json(),
+            finish_reason=draft.finish,
+            usage=draft.usage,
+            attempts=answer.attempts,
+            ttft_ms=answer.ttft_ms,
+            latency_ms=answer.elapsed_ms,
+        )
 
     def event(self) -> RunEnded:
         """Give the terminal event; its error leads with the text that was shown, as the Voyage reader replaces it."""
-        draft = self.answer.draft
         return RunEnded(
             status=self.outcome.status,
             message_id=str(self.run.message_id),
             provider=self.run.provider,
             model=self.run.model,
-            finish_reason=draft.finish,
-            usage=draft.usage,
-            ttft_ms=self.answer.ttft_ms,
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+            ttft_ms=self.ttft_ms,
             latency_ms=self.latency_ms,
-            error=self._error(partial_text=draft.message_content),
+            error=self._error(partial_text=self.content),
         )
 
-    def stored(self) -> dict[str, Any]:
-        """Give the columns; the error is bare, as the text stands beside it."""
-        draft = self.answer.draft
+    def stored(self) -> RunEnd:
+        """Give the columns; the error goes without the text, which stands beside it."""
         error = self._error(partial_text="")
-        return {
-            "status": self.outcome.status,
-            "content": draft.message_content,
-            "tool_calls": draft.tool_calls_json(),
-            "finish_reason": draft.finish,
-            "error": error.as_dict() if error else None,
-            "usage": draft.usage.as_dict() if draft.usage else None,
-            "attempts": self.answer.attempts,
-            "ttft_ms": self.answer.ttft_ms,
-            "latency_ms": self.latency_ms,
-        }
+        return RunEnd(
+            status=self.outcome.status,
+            content=self.content,
+            tool_calls=self.tool_calls,
+            finish_reason=self.finish_reason.value if self.finish_reason else None,
+            error=error.as_dict() if error else None,
+            usage=self.usage.as_dict() if self.usage else None,
+            attempts=self.attempts,
+            ttft_ms=self.ttft_ms,
+            latency_ms=self.latency_ms,
+        )
 
     def logged(self) -> dict[str, Any]:
         """Give the fields of the log line: ids, sizes and times, never text; names follow OpenTelemetry's GenAI."""
-        outcome, usage = self.outcome, self.answer.draft.usage
+        outcome, usage = self.outcome, self.usage
         return {
             "run_id": str(self.run.run_id),
             "status": outcome.status.value,
@@ -63,8 +82,8 @@ class Ending:
             "gen_ai.usage.input_tokens": usage.input if usage else None,
             "gen_ai.usage.output_tokens": usage.output if usage else None,
             "upstream_status": outcome.error.origin.upstream_status if outcome.error else None,
-            "attempts": len(self.answer.attempts),
-            "ttft_ms": self.answer.ttft_ms,
+            "attempts": len(self.attempts or ()),
+            "ttft_ms": self.ttft_ms,
             "latency_ms": self.latency_ms,
         }
 
@@ -76,5 +95,5 @@ class Ending:
             request_id=self.request_id,
             run_id=str(self.run.run_id),
             partial_text=partial_text,
-            extra={"partial": bool(self.answer.draft.message_content)},
+            partial=bool(self.content),
         )

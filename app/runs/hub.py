@@ -2,7 +2,7 @@
 
 import asyncio
 import traceback
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final, final
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from app.errors import Cancelled, GatewayError, Interrupted, ServerShutdown, TooManyRuns
+from app.runs.limits import STORE_S
 from app.runs.live import LiveRun
 
 BUSY_RETRY_S: Final = 5.0
@@ -20,16 +21,15 @@ _log = structlog.stdlib.get_logger(__name__)
 
 @final
 class RunHub:
-    """Starts, finds and stops runs; keeps ended ones for late readers as long as `keep_bytes` of journals allow."""
+    """Starts, finds and stops runs; an ended one is forgotten, its readers hold its journal."""
 
     def __init__(
         self,
-        max_runs: int = 500,
+        max_runs: int = 100,
         max_runs_per_user: int = 20,
         *,
         grace_s: float = 5.0,
-        store_s: float = 5.0,
-        keep_bytes: int = 32 << 20,
+        store_s: float = STORE_S,
     ) -> None:
         """Take the caps.
 
@@ -40,13 +40,11 @@ class RunHub:
         self._max_runs_per_user = max_runs_per_user
         self._grace_s = grace_s
         self._store_s = store_s
-        self._keep_bytes = keep_bytes
         self._live: dict[asyncio.Task[None], LiveRun] = {}
         self._runs: dict[UUID, LiveRun] = {}
-        self._ended: OrderedDict[UUID, LiveRun] = OrderedDict()
-        self._kept_bytes = 0
         self._per_user: Counter[str] = Counter()
-        self._grace: asyncio.TimerHandle | None = None
+        self._grace: asyncio.Handle | None = None
+        self._grace_ends = 0.0
 
     @property
     def count(self) -> int:
@@ -81,8 +79,8 @@ class RunHub:
             raise TooManyRuns(retry_after_s=BUSY_RETRY_S)
 
     def find(self, run_id: UUID, user_id: str) -> LiveRun | None:
-        """Give a run of this caller that is live or ended a short while ago."""
-        run = self._runs.get(run_id) or self._ended.get(run_id)
+        """Give a live run of this caller, once it has begun."""
+        run = self._runs.get(run_id)
         return run if run is not None and run.user_id == user_id and run.journal.last_seq else None
 
     def cancel(self, run_id: UUID, user_id: str) -> bool:
@@ -93,30 +91,33 @@ class RunHub:
     def begin_shutdown(self) -> None:
         """Refuse new runs now and interrupt the live ones after the grace period; to be called in the loop."""
         if self._grace is None:
-            self._grace = asyncio.get_running_loop().call_later(self._grace_s, self._interrupt_all)
+            loop = asyncio.get_running_loop()
+            self._grace_ends = loop.time() + self._grace_s
+            self._grace = loop.call_at(self._grace_ends, self._interrupt_all)
 
     def _interrupt_all(self) -> None:
         for run in self._live.values():
             run.stop(Interrupted())
 
-    async def drain(self, timeout_s: float) -> None:
-        """Wait for the live runs to end, at most `timeout_s`; interrupt the rest, and kill what does not even stop.
+    async def drain(self) -> None:
+        """Wait for the live runs to end; interrupt the rest after the grace period, and kill what does not even stop.
 
-        Takes a few seconds more than `timeout_s` at worst. What was killed is repaired by the next start.
+        The grace period counts from `begin_shutdown`, if that came before. Takes `store_s` and a second more at worst.
+        What was killed is repaired by the next start.
         """
         self.begin_shutdown()
-        await self._wait(timeout_s)
+        if self._grace is not None:
+            await self._wait(self._grace_ends - asyncio.get_running_loop().time())
+            self._grace.cancel()
         self._interrupt_all()
         await self._wait(self._store_s)
         for task in self._live:
             task.cancel()
         await self._wait(KILL_S)
-        if self._grace is not None:
-            self._grace.cancel()
 
     async def _wait(self, timeout_s: float) -> None:
         if self._live:
-            await asyncio.wait(tuple(self._live), timeout=timeout_s)
+            await asyncio.wait(tuple(self._live), timeout=max(0.0, timeout_s))
             await asyncio.sleep(0)  # lets the tasks' callbacks take them off the list
 
     def _end(self, task: "asyncio.Task[None]") -> None:
@@ -126,21 +127,13 @@ class RunHub:
         if not self._per_user[run.user_id]:
             del self._per_user[run.user_id]
         failure = None if task.cancelled() else task.exception()
-        if not run.begun.done():
+        if not run.journal.last_seq:
             run.refuse(failure or ServerShutdown(retry_after_s=BUSY_RETRY_S))
             return
         if failure is not None:
             log_crash(failure, run.run_id)
         if not run.journal.closed:
             run.give_up()
-        self._keep(run)
-
-    def _keep(self, run: LiveRun) -> None:
-        self._ended[run.run_id] = run
-        self._kept_bytes += run.journal.size
-        while self._kept_bytes > self._keep_bytes:
-            _, oldest = self._ended.popitem(last=False)
-            self._kept_bytes -= oldest.journal.size
 
 
 def log_crash(failure: BaseException, run_id: UUID) -> None:

@@ -32,8 +32,6 @@ class Journal:
     def __init__(self, run_id: UUID) -> None:
         """Open the empty journal of one run."""
         self.run_id = run_id
-        self.size = 0
-        """Bytes of all entries."""
         self._entries: list[Entry] = []
         self._closed = False
         self._grown = asyncio.Event()
@@ -59,7 +57,6 @@ class Journal:
         seq = self.last_seq + 1
         entry = Entry(seq, event.type, encode(event, run_id=str(self.run_id), seq=seq))
         self._entries.append(entry)
-        self.size += len(entry.data)
         self._closed = isinstance(event, RunEnded)
         self._grown.set()
         self._grown = asyncio.Event()

@@ -1,8 +1,12 @@
 """The bounds of one run."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from app.runs.retry import RetryPolicy
+
+STORE_S: Final = 5.0
+"""One try to store the end of a run, and what a shutdown waits for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,13 +17,16 @@ class RunLimits:
     """Text, reasoning and tool arguments together: the journal lives in memory."""
     max_deltas: int = 200_000
     """Each delta costs its event's frame as well, however short its text is."""
+    max_history_messages: int = 500
+    max_history_chars: int = 2_000_000
+    """What of a conversation is loaded for the model, the newest first: 2 million characters are about 500,000
+    tokens, beyond what most models take, and without a bound every message would cost more than the one before."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    begin_s: float = 15.0
+    begin_s: float = 30.0
     """How long the caller waits for the message to be stored."""
     close_s: float = 5.0
     """How long a model call may go on closing after its total deadline."""
-    store_s: float = 10.0
-    """One try to store the end of a run."""
+    store_s: float = STORE_S
     store_pauses_s: tuple[float, ...] = (0.1, 0.5, 2.0)
     """Pauses between such tries while readers still wait for the terminal event."""
     late_store_pauses_s: tuple[float, ...] = (5.0,) * 60

@@ -23,7 +23,7 @@ class LiveRun:
     model: str
     journal: Journal = field(init=False)
     begun: "asyncio.Future[None]" = field(init=False)
-    """Done when the message is stored and the first event is in; fails with why that was refused."""
+    """Done when the message is stored and the first event is in; fails with why that was refused or given up."""
     stopped_by: GatewayError | None = None
     """`Cancelled` or `Interrupted` once somebody has told the run to stop."""
     _answer: "asyncio.Task[Any] | None" = None
@@ -33,9 +33,10 @@ class LiveRun:
         self.begun = asyncio.get_running_loop().create_future()
 
     def refuse(self, failure: BaseException) -> None:
-        """Let the caller of `start` have `failure`."""
-        self.begun.set_exception(failure)
-        self.begun.exception()  # counts as seen, as the caller may have left by now
+        """Let the caller of `start` have `failure`; only the first one counts."""
+        if not self.begun.done():
+            self.begun.set_exception(failure)
+            self.begun.exception()  # counts as seen, as the caller may have left by now
 
     def give_up(self) -> None:
         """Close the journal of a run that broke before it could tell its end: no reader may wait for ever."""

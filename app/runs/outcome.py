@@ -33,9 +33,9 @@ def judge(draft: Draft, failure: BaseException | None, stopped_by: GatewayError 
         case _, Cancelled():
             return Outcome(RunStatus.CANCELLED)
         case _, GatewayError():
-            return Outcome(RunStatus.INTERRUPTED, stopped_by)
+            return Outcome(RunStatus.INTERRUPTED, Interrupted(origin=origin, phase=Phase.MID_STREAM))
         case asyncio.CancelledError(), _:
-            return Outcome(RunStatus.INTERRUPTED, Interrupted())
+            return Outcome(RunStatus.INTERRUPTED, Interrupted(origin=origin, phase=Phase.MID_STREAM))
         case GatewayError(), _:
             return Outcome(RunStatus.FAILED, failure)
         case _:

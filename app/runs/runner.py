@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import final
 from uuid import UUID
 
@@ -11,11 +12,18 @@ import structlog
 
 from app.db import conversations, credentials, messages, runs
 from app.db.session import Database
-from app.errors import GatewayError, Interrupted, ProviderNotAvailable, ProviderTimeout, StorageUnavailable
+from app.errors import (
+    GatewayError,
+    InternalError,
+    Interrupted,
+    ProviderNotAvailable,
+    ProviderTimeout,
+    StorageUnavailable,
+)
 from app.events import RunStarted, RunStatus
 from app.providers.model import ModelClient, ModelRequest, ToolSpec
 from app.providers.provider import Route
-from app.providers.registry import Registry, normalise
+from app.providers.registry import Registry
 from app.runs.answer import Answer, origin_of
 from app.runs.clock import Clock
 from app.runs.credentials import InstanceKey, open_api_key
@@ -46,6 +54,15 @@ class SendMessage:
     request_id: str | None = None
 
 
+class Stored(Enum):
+    """What became of storing the end of a run."""
+
+    DONE = "done"
+    OVERTAKEN = "overtaken"
+    """The run had ended in the database already, or its conversation is gone."""
+    AWAY = "away"
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Runner:
@@ -64,7 +81,8 @@ class Runner:
     async def start(self, send: SendMessage) -> LiveRun:
         """Store the message and begin its run, which goes on whether or not the caller stays.
 
-        Raises every error that has an HTTP status; then nothing is stored and no event exists.
+        Raises every error that has an HTTP status; then nothing is stored and no event exists. Only a
+        `StorageUnavailable` in the very moment of the commit may be wrong about that: see `_begin`.
         """
         route = self._resolve(send)
         run = LiveRun(
@@ -81,20 +99,22 @@ class Runner:
             async with asyncio.timeout(self.limits.begin_s):
                 await asyncio.shield(run.begun)
         except TimeoutError:
+            gone = StorageUnavailable()
+            run.refuse(gone)
             run.stop(Interrupted())
-            raise StorageUnavailable from None
+            raise gone from None
         return run
 
     def _resolve(self, send: SendMessage) -> Route:
         """Choose where the call goes, from what the caller named, then the operator, then the catalogue."""
         instance = self.instance_key
-        provider = normalise(send.provider or (instance.provider if instance else None) or self._first_usable())
-        model = send.model or (instance.model if instance and instance.serves(provider) else None)
+        provider = send.provider or (instance.provider if instance else None) or self._first_usable()
+        model = send.model or (instance.model if instance and instance.provider == provider else None)
         return self.registry.resolve(provider, model)
 
     def _first_usable(self) -> str:
         for provider in self.registry.all():
-            if provider.enabled and not provider.retired:
+            if not provider.retired:
                 return provider.id
         raise ProviderNotAvailable
 
@@ -103,44 +123,58 @@ class Runner:
         answer = Answer(run, route, client=self.client, limits=self.limits, clock=self.clock)
         asking = asyncio.create_task(self._ask(answer, send, route, api_key), name=f"answer {run.run_id}")
         run.attach(asking)
-        told = Outcome(RunStatus.INTERRUPTED, Interrupted())
-        ending = Ending(run=run, answer=answer, outcome=told, latency_ms=0, request_id=send.request_id)
+        bare = Ending(run=run, request_id=send.request_id, outcome=Outcome(RunStatus.FAILED, InternalError()))
         try:
             failure = await self._over(asking, run, route)
             answer.end()
             outcome = judge(answer.draft, failure, run.stopped_by, origin=origin_of(route))
-            told = Outcome(RunStatus.FAILED, StorageUnavailable())
-            ending = replace(ending, outcome=outcome, latency_ms=answer.elapsed_ms)
-            if await self._store(ending, self.limits.store_pauses_s):
-                told = outcome
+            await self._end(bare.of(answer, outcome))
+        except asyncio.CancelledError:
+            # Killed by the hub, which has no time left for storing; the next start does that.
+            _tell(bare.of(answer, Outcome(RunStatus.INTERRUPTED, Interrupted())))
+            raise
+        except Exception:
+            # A bug, which the hub logs. Without a stored end the conversation would stay busy.
+            await self._end(replace(bare, content=answer.draft.message_content))
+            raise
         finally:
             asking.cancel()
-            ending = replace(ending, outcome=told)
-            run.journal.append(ending.event())
-            _log.info("run.ended", **ending.logged())
-        if told is not outcome:
+        await asyncio.wait({asking}, timeout=self.limits.close_s)
+
+    async def _end(self, ending: Ending) -> None:
+        """Store the end, then tell it; while storage stays away the reader is told that, and it is stored later."""
+        stored = await self._store(ending, self.limits.store_pauses_s)
+        if stored is Stored.AWAY:
+            ending = replace(ending, outcome=Outcome(RunStatus.FAILED, StorageUnavailable()))
+        elif stored is Stored.OVERTAKEN and ending.outcome.status is not RunStatus.CANCELLED:
+            # Another process took this run for dead: what it wrote stands, so nothing else may be told.
+            ending = replace(ending, outcome=Outcome(RunStatus.INTERRUPTED, Interrupted()))
+        _tell(ending)
+        if stored is Stored.AWAY:
             await self._store(ending, self.limits.late_store_pauses_s)
-        await asyncio.wait({asking})
 
     async def _begin(self, run: LiveRun, send: SendMessage, route: Route) -> Secret | None:
-        """Open the key, then store the message: a refusal stores nothing."""
+        """Open the key, then store the message: a refusal stores nothing.
+
+        A caller who was told to come back finds nothing stored either, with one exception: whoever gives up after
+        the last look, while the commit is under way, may find the message with an interrupted answer. The model is
+        not asked then.
+        """
         async with self.database.read() as session:
             await conversations.get_conversation(session, user_id=send.user_id, conversation_id=send.conversation_id)
             stored = await credentials.find_credential(session, user_id=send.user_id, provider=route.provider.id)
-        api_key = open_api_key(self.vault, stored, user_id=send.user_id, route=route, instance_key=self.instance_key)
+        api_key = open_api_key(
+            self.vault,
+            stored,
+            user_id=send.user_id,
+            provider=route.provider,
+            instance_key=self.instance_key,
+            model=route.model,
+        )
         async with self.database.write() as session:
-            await runs.begin_run(
-                session,
-                user_id=send.user_id,
-                conversation_id=send.conversation_id,
-                run_id=run.run_id,
-                user_message_id=run.user_message_id,
-                message_id=run.message_id,
-                text=send.text,
-                provider=run.provider,
-                model=run.model,
-                now=self.clock.now(),
-            )
+            await runs.begin_run(session, _new_run(run, send), now=self.clock.now())
+            if run.begun.done():  # the caller has been told to come back; this error takes the message back
+                raise StorageUnavailable
         started = RunStarted(
             conversation_id=str(run.conversation_id),
             user_message_id=str(run.user_message_id),
@@ -149,12 +183,19 @@ class Runner:
             model=run.model,
         )
         run.journal.append(started)
-        run.begun.set_result(None)
+        if not run.begun.done():
+            run.begun.set_result(None)
         return api_key
 
     async def _ask(self, answer: Answer, send: SendMessage, route: Route, api_key: Secret | None) -> None:
         async with self.database.read() as session:
-            stored = await messages.list_messages(session, user_id=send.user_id, conversation_id=send.conversation_id)
+            stored = await messages.list_newest_messages(
+                session,
+                user_id=send.user_id,
+                conversation_id=send.conversation_id,
+                max_messages=self.limits.max_history_messages,
+                max_chars=self.limits.max_history_chars,
+            )
         request = ModelRequest(
             route=route,
             api_key=api_key,
@@ -181,16 +222,36 @@ class Runner:
             log_crash(failure, run.run_id)
         return failure
 
-    async def _store(self, ending: Ending, pauses_s: Iterable[float]) -> bool:
-        """Store the end in one transaction, trying again after each pause; False when storage stays away."""
+    async def _store(self, ending: Ending, pauses_s: Iterable[float]) -> Stored:
+        """Store the end in one transaction, trying again after each pause while storage stays away."""
         for pause_s in (*pauses_s, None):
             try:
                 async with asyncio.timeout(self.limits.store_s), self.database.write() as session:
-                    await runs.finish_run(session, run_id=ending.run.run_id, now=self.clock.now(), **ending.stored())
-            except (GatewayError, TimeoutError):
+                    won = await runs.finish_run(session, ending.run.run_id, ending.stored(), now=self.clock.now())
+            except (StorageUnavailable, TimeoutError):
                 _log.warning("run.not_stored", run_id=str(ending.run.run_id), retry_in_s=pause_s)
             else:
-                return True
+                return Stored.DONE if won else Stored.OVERTAKEN
             if pause_s is not None:
                 await asyncio.sleep(pause_s)
-        return False
+        return Stored.AWAY
+
+
+def _new_run(run: LiveRun, send: SendMessage) -> runs.NewRun:
+    return runs.NewRun(
+        user_id=send.user_id,
+        conversation_id=send.conversation_id,
+        run_id=run.run_id,
+        user_message_id=run.user_message_id,
+        message_id=run.message_id,
+        text=send.text,
+        provider=run.provider,
+        model=run.model,
+    )
+
+
+def _tell(ending: Ending) -> None:
+    """Close the journal, once."""
+    if not ending.run.journal.closed:
+        ending.run.journal.append(ending.event())
+        _log.info("run.ended", **ending.logged())

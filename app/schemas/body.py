@@ -15,7 +15,7 @@ TITLE_CHARS: Final = 255
 class Body(BaseModel):
     """A JSON object from a caller. Unknown fields are refused: a misspelt one would silently do nothing."""
 
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     ignored: ClassVar[frozenset[str]] = frozenset()
     """Further names that may come and have no effect."""

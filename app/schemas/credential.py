@@ -1,6 +1,5 @@
 """Bodies of the credential routes; a key comes in and never goes out."""
 
-import re
 from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
@@ -8,10 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
 
 from app.schemas.body import PROVIDER_CHARS, Body
-from app.secret import Secret
+from app.secret import API_KEY_CHARS, Secret, api_key_complaint
 
-KEY_CHARS: Final = range(8, 513)
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 _MASKED: Final = "***"
 
 
@@ -25,11 +22,9 @@ def _read_key(given: object) -> Secret:
         message = "This must not be blank."
     elif _MASKED in key:
         message = "This is the masked form, not the key. Enter the key itself, or leave the field out to keep it."
-    elif not _VISIBLE.fullmatch(key):
-        message = "A key has only visible ASCII characters and no spaces or line breaks. Copy it again."
-    elif len(key) not in KEY_CHARS:
-        message = f"A key has {KEY_CHARS.start} to {KEY_CHARS.stop - 1} characters. Copy it again, whole."
     else:
+        message = api_key_complaint(key)
+    if not message:
         return Secret(key)
     raise ValueError(message)
 
@@ -38,7 +33,7 @@ ApiKey = Annotated[
     Secret,
     BeforeValidator(_read_key),
     WithJsonSchema(
-        {"type": "string", "minLength": KEY_CHARS.start, "maxLength": KEY_CHARS.stop - 1, "writeOnly": True}
+        {"type": "string", "minLength": API_KEY_CHARS.start, "maxLength": API_KEY_CHARS.stop - 1, "writeOnly": True}
     ),
 ]
 ProviderId = Annotated[

@@ -10,6 +10,7 @@ from app.schemas.body import PROVIDER_CHARS, Body
 MAX_TOOLS: Final = 64
 _MODES: Final = ("auto", "none", "required")
 _TOOL_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
+_NOT_USED: Final = "Accepted because Voyage sends it; it has no effect yet."
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Provider = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=PROVIDER_CHARS)]
@@ -80,11 +81,11 @@ class SendMessageBody(Body):
     """Absent: the operator's choice."""
     model: Model | None = None
     """Absent: the operator's choice, else the provider's default."""
-    collection_id: Annotated[UUID, Field(strict=False)] | None = None
-    collection_name: Line | None = None
-    start_date: Date | None = None
-    end_date: Date | None = None
-    destination: Line | None = None
+    collection_id: Annotated[UUID, Field(strict=False)] | None = Field(default=None, description=_NOT_USED)
+    collection_name: Line | None = Field(default=None, description=_NOT_USED)
+    start_date: Date | None = Field(default=None, description=_NOT_USED)
+    end_date: Date | None = Field(default=None, description=_NOT_USED)
+    destination: Line | None = Field(default=None, description=_NOT_USED)
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice = None
 

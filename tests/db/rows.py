@@ -1,12 +1,12 @@
 """Short ways to the rows that the tests of this folder need."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from app.db.conversations import create_conversation
-from app.db.runs import begin_run, finish_run
+from app.db.runs import NewRun, RunEnd, begin_run, finish_run
 from app.db.session import Database
 from app.events import RunStatus
 
@@ -24,6 +24,18 @@ class Begun:
     user_message_id: UUID = field(default_factory=uuid4)
     message_id: UUID = field(default_factory=uuid4)
 
+    def row(self, *, user_id: str = "ann", text: str = "Hello") -> NewRun:
+        return NewRun(
+            user_id=user_id,
+            conversation_id=self.conversation_id,
+            run_id=self.run_id,
+            user_message_id=self.user_message_id,
+            message_id=self.message_id,
+            text=text,
+            provider="groq",
+            model="compound",
+        )
+
 
 async def new_conversation(database: Database, user_id: str = "ann", title: str = "", now: datetime = NOON) -> UUID:
     conversation_id = uuid4()
@@ -37,33 +49,11 @@ async def begin(
 ) -> Begun:
     begun = Begun(conversation_id)
     async with database.write() as session:
-        await begin_run(
-            session,
-            user_id=user_id,
-            conversation_id=conversation_id,
-            run_id=begun.run_id,
-            user_message_id=begun.user_message_id,
-            message_id=begun.message_id,
-            text=text,
-            provider="groq",
-            model="compound",
-            now=now,
-        )
+        await begin_run(session, begun.row(user_id=user_id, text=text), now=now)
     return begun
 
 
-async def finish(database: Database, run_id: UUID, **changes: Any) -> bool:
-    values: dict[str, Any] = {
-        "status": RunStatus.COMPLETED,
-        "content": "Hi.",
-        "tool_calls": None,
-        "finish_reason": "stop",
-        "error": None,
-        "usage": None,
-        "attempts": None,
-        "ttft_ms": 10,
-        "latency_ms": 20,
-        "now": later(1),
-    } | changes
+async def finish(database: Database, run_id: UUID, *, now: datetime | None = None, **changes: Any) -> bool:
+    end = RunEnd(status=RunStatus.COMPLETED, content="Hi.", finish_reason="stop", ttft_ms=10, latency_ms=20)
     async with database.write() as session:
-        return await finish_run(session, run_id=run_id, **values)
+        return await finish_run(session, run_id, replace(end, **changes), now=now or later(1))

@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import StatementError
 
 from app.db.conversations import (
     create_conversation,
@@ -13,7 +14,7 @@ from app.db.conversations import (
 )
 from app.db.models import Message, Run
 from app.db.session import Database
-from app.errors import InvalidInput, NotFound, StorageUnavailable
+from app.errors import InvalidInput, NotFound
 from tests.db.rows import NOON, begin, later, new_conversation
 
 
@@ -94,7 +95,7 @@ async def test_text_that_cannot_be_stored_is_the_callers_error(database: Databas
 
 
 async def test_a_naive_time_is_refused(database: Database) -> None:
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(StatementError, match="time zone"):
         await new_conversation(database, now=NOON.replace(tzinfo=None))
 
 

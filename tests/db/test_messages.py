@@ -1,8 +1,8 @@
-import pytest
-from sqlalchemy.exc import InvalidRequestError
+from uuid import UUID
 
-from app.db.conversations import get_conversation
-from app.db.messages import list_messages
+import pytest
+
+from app.db.messages import list_messages, list_newest_messages
 from app.db.session import Database
 from tests.db.rows import begin, finish, new_conversation
 
@@ -34,10 +34,33 @@ async def test_foreign_messages_are_not_given(database: Database) -> None:
         assert await list_messages(session, user_id="bob", conversation_id=conversation_id) == []
 
 
-async def test_a_relationship_is_never_loaded_unasked(database: Database) -> None:
-    conversation_id = await new_conversation(database)
-
+async def newest(database: Database, conversation_id: UUID, messages: int, chars: int, user_id: str = "ann") -> str:
     async with database.read() as session:
-        conversation = await get_conversation(session, user_id="ann", conversation_id=conversation_id)
-        with pytest.raises(InvalidRequestError, match="lazy='raise'"):
-            _ = conversation.messages
+        rows = await list_newest_messages(
+            session, user_id=user_id, conversation_id=conversation_id, max_messages=messages, max_chars=chars
+        )
+    return " ".join(row.content for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("messages", "chars", "given"),
+    [
+        (9, 99, "one ONE two TWO 😀😀😀 THREE"),
+        (5, 99, "two TWO 😀😀😀 THREE"),
+        (4, 99, "two TWO 😀😀😀 THREE"),
+        (3, 99, "😀😀😀 THREE"),
+        (9, 28, "one ONE two TWO 😀😀😀 THREE"),
+        (9, 27, "two TWO 😀😀😀 THREE"),
+        (9, 22, "two TWO 😀😀😀 THREE"),
+        (9, 21, "😀😀😀 THREE"),
+        (9, 1, "😀😀😀 THREE"),
+    ],
+)
+async def test_the_newest_messages_are_whole_turns(database: Database, messages: int, chars: int, given: str) -> None:
+    conversation_id = await new_conversation(database)
+    for text, answer, calls in (("one", "ONE", None), ("two", "TWO", None), ("😀😀😀", "THREE", ["abcd"])):
+        begun = await begin(database, conversation_id, text=text)
+        await finish(database, begun.run_id, content=answer, tool_calls=calls)
+
+    assert await newest(database, conversation_id, messages, chars) == given
+    assert await newest(database, conversation_id, messages, chars, user_id="bob") == ""

@@ -4,20 +4,23 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.schema import UniqueConstraint
 
+from app.db.engine import open_engine
 from app.db.migrate import current_revision_is_head, migration_config, upgrade
 from app.db.models import Base
 from app.db.session import Database
-from app.errors import ConfigError
+from app.errors import ConfigError, StorageUnavailable
 
+ONE_AT_A_TIME = 7_205_759_403
 TABLES = {"conversations", "messages", "runs", "credentials", "key_checks"}
 
 
@@ -107,13 +110,55 @@ def command_upgrade(url: str) -> int:
     return subprocess.run([sys.executable, "-c", code, url], check=False, cwd=root, env=environ).returncode  # noqa: S603 - our own code
 
 
+async def test_a_second_process_waits_for_its_turn_longer_than_for_a_table(postgres_url: str) -> None:
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    database = Database.open(postgres_url)
+    async with database.write() as session:
+        await session.execute(select(func.pg_advisory_xact_lock(ONE_AT_A_TIME)))
+        upgrading = asyncio.create_task(asyncio.to_thread(command_upgrade, postgres_url))
+        async with asyncio.timeout(30):
+            while not await session.scalar(waits):  # noqa: ASYNC110 - another process sets no event
+                await asyncio.sleep(0.01)
+        await asyncio.wait({upgrading}, timeout=4.5)  # it would wait 4 s for a table
+        assert not upgrading.done()
+    assert await upgrading == 0
+    await database.close()
+
+
+async def test_a_table_that_is_taken_stops_the_migration(postgres_url: str) -> None:
+    await asyncio.to_thread(command.downgrade, migration_config(postgres_url), "base")
+    database = Database.open(postgres_url)
+    async with database.write() as session:
+        await session.execute(text("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(StorageUnavailable, match="lock timeout"):
+            await asyncio.to_thread(upgrade, postgres_url)
+    await database.close()
+
+
+def test_the_tables_of_another_version_are_left_alone(sqlite_url: str) -> None:
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'newer'")
+
+    with pytest.raises(ConfigError, match="another version"):
+        upgrade(sqlite_url)
+
+
+async def test_a_migration_may_take_longer_than_a_statement_of_a_caller(postgres_url: str) -> None:
+    for statement_s, ends in ((0.1, False), (None, True)):
+        engine = open_engine(postgres_url, statement_s=statement_s)
+        async with engine.connect() as connection:
+            with nullcontext() if ends else pytest.raises(TimeoutError):
+                await connection.execute(select(func.pg_sleep(0.3)))
+        await engine.dispose()
+
+
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "half.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE credentials (id)")
     connection.close()
 
-    with pytest.raises(Exception, match="credentials"):
+    with pytest.raises(StorageUnavailable, match=r"\(table credentials already exists\)"):
         upgrade(f"sqlite:///{path}")
 
     with sqlite3.connect(path) as connection:

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from app.db.conversations import delete_conversation, get_conversation
 from app.db.messages import list_messages
 from app.db.models import Message, Run
-from app.db.runs import begin_run, get_run, interrupt_unfinished
+from app.db.runs import active_run_id, begin_run, get_run, interrupt_unfinished
 from app.db.session import Database
 from app.errors import ConversationBusy, NotFound
 from app.events import RunStatus
@@ -85,18 +85,16 @@ async def test_of_fifty_that_begin_at_once_exactly_one_wins(database: Database) 
     assert [row.seq for row in await messages(database, conversation_id)] == [1, 2]
 
 
-async def test_the_index_holds_where_the_question_came_too_early(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without the look before the write: the index alone must give the same error."""
-    first = await begin(database, await new_conversation(database))
+async def test_the_active_run_is_its_owners_and_gone_with_its_end(database: Database) -> None:
+    begun = await begin(database, await new_conversation(database))
 
-    async def see_nothing(*_: object) -> None:
-        await asyncio.sleep(0)
+    async def active(user_id: str) -> UUID | None:
+        async with database.read() as session:
+            return await active_run_id(session, user_id=user_id, conversation_id=begun.conversation_id)
 
-    monkeypatch.setattr("app.db.runs._refuse_second_run", see_nothing)
-    with pytest.raises(ConversationBusy):
-        await begin(database, first.conversation_id)
+    assert (await active("ann"), await active("bob")) == (begun.run_id, None)
+    await finish(database, begun.run_id)
+    assert await active("ann") is None
 
 
 async def test_conversations_do_not_wait_for_one_another(database: Database) -> None:
@@ -213,18 +211,7 @@ async def test_a_block_that_fails_stores_nothing(database: Database) -> None:
 
     async def begin_and_fail() -> None:
         async with database.write() as session:
-            await begin_run(
-                session,
-                user_id="ann",
-                conversation_id=begun.conversation_id,
-                run_id=begun.run_id,
-                user_message_id=begun.user_message_id,
-                message_id=begun.message_id,
-                text="x",
-                provider="groq",
-                model="m",
-                now=NOON,
-            )
+            await begin_run(session, begun.row(), now=NOON)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

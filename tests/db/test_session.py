@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -170,6 +171,15 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable):
         await database.ping()
     await database.close()
+
+
+async def test_after_a_failed_connect_the_drivers_thread_is_gone(tmp_path: Path) -> None:
+    for _ in range(50):
+        database = Database.open(f"sqlite:///{tmp_path}/missing/gateway.db")
+        with pytest.raises(StorageUnavailable):
+            await database.ping()
+        await database.close()
+        assert [thread.name for thread in threading.enumerate() if "_connection_worker_thread" in thread.name] == []
 
 
 async def test_a_folder_that_is_missing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One model call against the scripted upstream, for the tests of a lane."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ async def open_lane() -> AsyncGenerator[LitellmLane]:
     """Give a lane with litellm loaded; the first one of a process takes seconds."""
     async with Transport() as transport:
         lane = LitellmLane(transport)
-        lane.use(litellm_setup.load())
+        lane.use(await asyncio.to_thread(litellm_setup.load))
         try:
             yield lane
         finally:

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
+from app.config_file import ProviderTable
 from app.providers.models_list import list_models
-from app.providers.operator import OperatorTable
 from app.providers.registry import build_registry
 from app.providers.transport import Transport
 from app.secret import Secret
@@ -50,11 +50,13 @@ class Pages:
         finally:
             writer.close()
 
-    async def ids(self, provider: str, key: Secret | None = KEY, **table: Any) -> tuple[str, ...]:
+    async def ids(
+        self, provider: str, key: Secret | None = KEY, *, seconds: float = 10, **table: Any
+    ) -> tuple[str, ...]:
         """List the models of `provider`, with its base URL pointed here."""
-        row = build_registry({provider: OperatorTable(api_base=self.base, **table)}).get(provider)
+        row = build_registry({provider: ProviderTable(api_base=self.base, **table)}).get(provider)
         async with Transport() as transport:
-            return await list_models(transport, row, key)
+            return await list_models(transport, row, key, seconds=seconds)
 
 
 @asynccontextmanager

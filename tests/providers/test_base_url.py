@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.errors import ConfigError
 from app.providers import base_url
-from app.providers.base_url import canonical, endpoint, is_whole_endpoint, list_endpoint
+from app.providers.base_url import canonical, is_whole_endpoint, list_endpoint
 from app.providers.catalog import CATALOG
 from app.providers.provider import ListShape, Provider, Wire
 
@@ -156,20 +156,6 @@ def test_a_whole_endpoint_without_a_version_is_recognised() -> None:
     assert is_whole_endpoint("https://llm.example.org/chat/completions", wire=Wire.OPENAI_CHAT)
     assert not is_whole_endpoint("https://llm.example.org/v1/chat/completions", wire=Wire.OPENAI_CHAT)
     assert not is_whole_endpoint("https://llm.example.org", wire=Wire.OPENAI_CHAT)
-
-
-@pytest.mark.parametrize(
-    ("wire", "expected"),
-    [
-        (Wire.OPENAI_CHAT, "https://h/v1/chat/completions"),
-        (Wire.OPENAI_RESPONSES, "https://h/v1/responses"),
-        (Wire.ANTHROPIC_MESSAGES, "https://h/v1/messages"),
-        (Wire.GEMINI, "https://h/v1/models/gemini-x:streamGenerateContent?alt=sse"),
-        (Wire.OLLAMA, "https://h/v1/api/chat"),
-    ],
-)
-def test_the_called_url_of_each_wire(wire: Wire, expected: str) -> None:
-    assert endpoint("https://h/v1", wire, "gemini-x") == expected
 
 
 def test_default_versions_by_wire() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator
 from enum import StrEnum
 
 import psutil
@@ -10,7 +9,7 @@ import pytest
 
 from app.providers.litellm_lane import LitellmLane
 from app.providers.provider import Deadlines, Wire
-from tests.providers.calls import call, open_lane, request_to, route_to
+from tests.providers.calls import call, request_to, route_to
 from tests.upstream import BY_NAME, Upstream
 
 WIRES = list(Wire)
@@ -24,18 +23,6 @@ class Exit(StrEnum):
     CANCEL = "cancel in the middle"
     LEAVE = "leave in the middle"
     ERROR = "error in the middle"
-
-
-@pytest.fixture
-async def lane() -> AsyncGenerator[LitellmLane]:
-    async with open_lane() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def upstream() -> AsyncGenerator[Upstream]:
-    async with Upstream() as running:
-        yield running
 
 
 async def seconds_open(lane: LitellmLane, upstream: Upstream, wire: Wire, exit_: Exit) -> float:

@@ -1,17 +1,19 @@
 """litellm behind the port: exact answers, true ends, typed errors, closed sockets, on every wire."""
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from app.events import FinishReason, Usage
+from app.providers import litellm_bridge
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ChatMessage, ToolCall
 from app.providers.provider import Wire
-from tests.providers.calls import KEY, QUICK, call, open_lane, request_to, route_to
-from tests.upstream import BY_NAME, FAULTS, Answer, Call, Fault, Upstream, refused_port, tls_upstream
+from tests.providers.calls import KEY, QUICK, call, request_to, route_to
+from tests.upstream import BY_NAME, FAULTS, Answer, Call, Exchange, Fault, Upstream, refused_port, tls_upstream
 
 WIRES = list(Wire)
 UNICODE = ("Grüße aus ", "東京", " 🧭🏔️", '\n\n# “Ende” \\ {"a": 1}')
@@ -19,18 +21,6 @@ TWO_CALLS = (
     Call("call_a", "get_weather", ('{"ci', 'ty": "Zürich"}')),
     Call("call_b", "get_weather", ('{"city"', ': "東京"}')),
 )
-
-
-@pytest.fixture
-async def lane() -> AsyncGenerator[LitellmLane]:
-    async with open_lane() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def upstream() -> AsyncGenerator[Upstream]:
-    async with Upstream() as running:
-        yield running
 
 
 @pytest.mark.parametrize("split", [None, 1, 7])
@@ -247,3 +237,47 @@ async def test_a_gateway_that_routes_by_conversation_is_told_it(
     await call(lane, request_to(route, session_id="conversation-1"))
 
     assert upstream.calls[0].headers.get("x-opencode-session") == ("conversation-1" if header else None)
+
+
+async def _compressed_refusal(exchange: Exchange) -> None:
+    await exchange.whole_body(429, "application/json", b"\x1f\x8b", {"content-encoding": "gzip", "retry-after": "3"})
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_a_compressed_refusal_keeps_its_status(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+    upstream.script = Fault("gzip429", _compressed_refusal, "rate_limited")
+
+    outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
+
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.error.retry_after_s) == ("rate_limited", 3)
+
+
+async def _pings_after_the_end(exchange: Exchange) -> None:
+    exchange.head(content_type="text/event-stream")
+    text = {"choices": [{"index": 0, "delta": {"content": "All of it"}, "finish_reason": "stop"}]}
+    await exchange.send(b"data: " + json.dumps(text).encode() + b"\n\n")
+    while True:
+        await exchange.send(b": ping\n\n")
+        await exchange.pause(0.05)
+
+
+async def test_pings_after_the_end_do_not_hold_up_a_whole_answer(
+    lane: LitellmLane, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(litellm_bridge, "AFTER_FINISH_S", 0.2)
+    upstream.script = Fault("pingsafter", _pings_after_the_end, None)
+
+    async with asyncio.timeout(5):
+        outcome = await call(lane, request_to(route_to(upstream.base_url, Wire.OPENAI_CHAT)))
+
+    assert (outcome.code, outcome.text) == (None, "All of it")
+    assert [finish.reason for finish in outcome.finish] == [FinishReason.STOP]
+
+
+async def test_a_request_of_no_call_is_not_sent(lane: LitellmLane, upstream: Upstream) -> None:
+    async with httpx.AsyncClient(transport=lane.bridge) as client:
+        with pytest.raises(litellm_bridge.BridgeError):
+            await client.get(upstream.base_url)
+
+    assert upstream.connections == 0

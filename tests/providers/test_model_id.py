@@ -5,12 +5,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 import yarl
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput
-from app.providers import base_url, model_id
+from app.providers import model_id
+from app.providers.litellm_lane import LitellmLane
 from app.providers.provider import Wire
+from tests.providers.calls import call, request_to, route_to
+from tests.upstream import Upstream
 
 WIRES = list(Wire)
 REAL = [
@@ -78,37 +81,46 @@ def test_two_hundred_characters_are_the_limit() -> None:
     model_id.check("a" * 200, Wire.GEMINI)
 
 
-@pytest.mark.parametrize("model", ["a/b", "a:b", "a@b", "a+b", "models/a/b", "models/models/a", "tunedModels/a"])
+@pytest.mark.parametrize("model", ["a/b", "a:b", "a@b", "a+b", "models/a", "models/a/b", "tunedModels/a"])
 def test_a_gemini_id_is_one_plain_part_of_the_path(model: str) -> None:
     with pytest.raises(InvalidInput):
         model_id.check(model, Wire.GEMINI)
 
 
 @given(model=st.one_of(URLISH, st.text(max_size=30), st.sampled_from(REAL)), wire=st.sampled_from(WIRES))
-@example(model="models/gemini-3.5-flash-lite", wire=Wire.GEMINI)
-def test_no_accepted_id_changes_a_url(model: str, wire: Wire) -> None:
+def test_an_accepted_id_in_a_path_stays_in_its_place(model: str, wire: Wire) -> None:
     try:
         model_id.check(model, wire)
     except InvalidInput:
         return
-    base = "https://llm.example.org/prefix/v1"
-    plain = urlsplit(base_url.endpoint(base, wire, "MODEL"))
-    called = base_url.endpoint(base, wire, model)
-    expected = plain.path.replace("MODEL", model.removeprefix("models/"))
+    url = f"https://llm.example.org/v1/models/{model}:end?x=1"
 
-    assert urlsplit(called)[:2] == plain[:2]
-    assert (urlsplit(called).path, urlsplit(called).query, urlsplit(called).fragment) == (expected, plain.query, "")
-    assert (yarl.URL(called).raw_path, yarl.URL(called).raw_query_string) == (expected, plain.query)
-    assert httpx.URL(called).raw_path.decode() == (f"{expected}?{plain.query}" if plain.query else expected)
+    assert urlsplit(url)[1:] == ("llm.example.org", f"/v1/models/{model}:end", "x=1", "")
+    assert yarl.URL(url).raw_path_qs == f"/v1/models/{model}:end?x=1"
+    assert httpx.URL(url).raw_path.decode() == f"/v1/models/{model}:end?x=1"
 
 
-@given(model=st.one_of(URLISH, st.sampled_from(REAL)))
-def test_an_accepted_id_in_a_path_stays_in_its_place(model: str) -> None:
-    try:
-        model_id.check(model, Wire.OPENAI_CHAT)
-    except InvalidInput:
-        return
-    url = f"https://llm.example.org/v1/models/{model}/end?x=1"
+@pytest.mark.parametrize("model", ["gemini-3.5-flash-lite", "a._-.-", "models", "v1beta", "A" * 200, "0"])
+async def test_a_gemini_call_goes_to_its_model_and_nowhere_else(
+    lane: LitellmLane, upstream: Upstream, model: str
+) -> None:
+    model_id.check(model, Wire.GEMINI)
 
-    assert yarl.URL(url).raw_path == f"/v1/models/{model}/end"
-    assert httpx.URL(url).raw_path.decode() == f"/v1/models/{model}/end?x=1"
+    outcome = await call(lane, request_to(route_to(upstream.base_url, Wire.GEMINI, model=model)))
+
+    assert outcome.error is None
+    assert [sent.path for sent in upstream.requests] == [f"/v1beta/models/{model}:streamGenerateContent?alt=sse"]
+
+
+@pytest.mark.parametrize("wire", [wire for wire in WIRES if wire is not Wire.GEMINI])
+@pytest.mark.parametrize("model", ["a:b@c+d/e", "v1/models", "x/api/chat", "a" * 200])
+async def test_on_the_other_wires_the_id_is_no_part_of_the_url(
+    lane: LitellmLane, upstream: Upstream, wire: Wire, model: str
+) -> None:
+    model_id.check(model, wire)
+    for name in ("test-model", model):
+        await call(lane, request_to(route_to(upstream.base_url, wire, model=name)))
+
+    usual, sent = upstream.requests
+    assert sent.path == usual.path
+    assert sent.model == model

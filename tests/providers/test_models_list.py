@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.config_file import ProviderTable, Timeouts
 from app.errors import (
     AuthenticationFailed,
     GatewayError,
@@ -17,7 +18,6 @@ from app.errors import (
 from app.providers import models_list
 from app.providers.catalog import CATALOG
 from app.providers.models_list import list_models
-from app.providers.operator import OperatorTable
 from app.providers.registry import build_registry
 from app.providers.transport import Transport
 from tests.providers.list_pages import KEY, Pages, serving_pages
@@ -39,9 +39,9 @@ async def test_every_row_with_a_list_reads_its_providers_shape(provider: str) ->
     async with Upstream() as upstream, Transport() as transport:
         vendor = "" if "/" not in (build_registry({}).get(provider).default_model or "") else "meta/"
         upstream.models = [f"{vendor}b", f"{vendor}a", f"{vendor}b"]
-        row = build_registry({provider: OperatorTable(api_base=upstream.base_url)}).get(provider)
+        row = build_registry({provider: ProviderTable(api_base=upstream.base_url)}).get(provider)
 
-        assert await list_models(transport, row, KEY) == (f"{vendor}a", f"{vendor}b")
+        assert await list_models(transport, row, KEY, seconds=10) == (f"{vendor}a", f"{vendor}b")
         assert len(upstream.requests) == 1
         sent = [value for value in upstream.requests[0].headers.values() if KEY.reveal() in value]
         assert len(sent) == 1
@@ -49,16 +49,13 @@ async def test_every_row_with_a_list_reads_its_providers_shape(provider: str) ->
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("provider", ["openai", "gemini"])
-async def test_a_fault_of_the_upstream_is_a_typed_error(
-    provider: str, fault: Fault, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models_list, "TOTAL_S", 0.1)
+async def test_a_fault_of_the_upstream_is_a_typed_error(provider: str, fault: Fault) -> None:
     async with Upstream() as upstream, Transport() as transport:
         upstream.models_fault = fault
-        row = build_registry({provider: OperatorTable(api_base=upstream.base_url)}).get(provider)
+        row = build_registry({provider: ProviderTable(api_base=upstream.base_url)}).get(provider)
 
         with pytest.raises(GatewayError) as caught:
-            await list_models(transport, row, KEY)
+            await list_models(transport, row, KEY, seconds=0.1)
 
     assert caught.value.origin.provider == provider
     assert KEY.reveal() not in f"{caught.value} {caught.value.origin}"
@@ -254,15 +251,14 @@ async def test_a_silent_provider_is_given_up(pages: Pages) -> None:
     pages.hang = True
 
     with pytest.raises(ProviderTimeout):
-        await pages.ids("openai", first_token_s=0.05)
+        await pages.ids("openai", timeouts=Timeouts(first_token_s=0.05))
 
 
-async def test_the_whole_list_has_one_deadline(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models_list, "TOTAL_S", 0.05)
+async def test_the_whole_list_has_one_deadline(pages: Pages) -> None:
     pages.hang = True
 
     with pytest.raises(ProviderTimeout) as caught:
-        await pages.ids("openai")
+        await pages.ids("openai", seconds=0.05)
 
     assert "0.05 s" in caught.value.message
 
@@ -274,7 +270,7 @@ async def test_a_provider_that_is_not_there_is_unreachable() -> None:
 
     async with Transport() as transport:
         with pytest.raises(ProviderUnreachable):
-            await list_models(transport, row, KEY)
+            await list_models(transport, row, KEY, seconds=10)
 
 
 async def test_no_error_of_the_list_is_untyped(pages: Pages) -> None:

@@ -1,35 +1,30 @@
 """The operator's tables: change a row, add a row, or stop the start with the key that is wrong."""
 
-import math
-
 import pytest
 
+from app.config_file import ProviderTable, Timeouts
 from app.errors import ConfigError, InvalidModelForProvider
 from app.providers.litellm_request import model_name
-from app.providers.operator import OperatorTable
 from app.providers.provider import Lane, ListShape, Wire
 from app.providers.registry import build_registry
 
-NEW = OperatorTable(api_base="http://10.0.0.7:8080", models=("qwen3-32b", "team/gpt-oss-20b"))
+NEW = ProviderTable(api_base="http://10.0.0.7:8080", models=["qwen3-32b", "team/gpt-oss-20b"])
 
 
 def test_no_table_leaves_the_catalogue_alone() -> None:
-    assert build_registry({"groq": OperatorTable()}).get("groq") == build_registry({}).get("groq")
+    assert build_registry({"groq": ProviderTable()}).get("groq") == build_registry({}).get("groq")
 
 
 def test_a_row_is_changed_key_by_key() -> None:
-    table = OperatorTable(
+    table = ProviderTable(
         api_base="https://Proxy.example.org/groq/v1/chat/completions/",
         default_model="groq/openai/gpt-oss-20b",
         label="Groq over the proxy",
         needs_api_key=False,
         headers={"x-team": "travel"},
-        models=("openai/gpt-oss-20b", "compound", "openai/gpt-oss-20b"),
+        models=["openai/gpt-oss-20b", "compound", "openai/gpt-oss-20b"],
         lane="litellm",
-        connect_s=1.5,
-        first_token_s=20,
-        idle_s=30,
-        total_s=40,
+        timeouts=Timeouts(connect_s=1.5, first_token_s=20, idle_s=30, total_s=40),
     )
     registry = build_registry({"groq": table})
     row = registry.get("groq")
@@ -46,22 +41,22 @@ def test_a_row_is_changed_key_by_key() -> None:
 
 
 def test_headers_are_added_to_the_rows_own() -> None:
-    row = build_registry({"openrouter": OperatorTable(headers={"X-Title": "Our trips"})}).get("openrouter")
+    row = build_registry({"openrouter": ProviderTable(headers={"X-Title": "Our trips"})}).get("openrouter")
 
     assert dict(row.headers) == {"HTTP-Referer": "http://localhost", "X-Title": "Our trips"}
 
 
 def test_a_wire_replaces_the_rules_of_the_row() -> None:
-    registry = build_registry({"openai": OperatorTable(wire="openai_chat")})
+    registry = build_registry({"openai": ProviderTable(wire="openai_chat")})
 
     assert registry.resolve("openai", "gpt-6-luna").wire is Wire.OPENAI_CHAT
 
 
 def test_another_wire_brings_its_own_version_and_library_name() -> None:
-    route = build_registry({"ollama": OperatorTable(wire="openai_chat")}).resolve("ollama", None)
+    route = build_registry({"ollama": ProviderTable(wire="openai_chat")}).resolve("ollama", None)
 
     assert (route.base_url, model_name(route)) == ("http://localhost:11434/v1", "custom_openai/llama3.1")
-    assert build_registry({"groq": OperatorTable(wire="openai_chat")}).get("groq").litellm_prefix == "groq"
+    assert build_registry({"groq": ProviderTable(wire="openai_chat")}).get("groq").litellm_prefix == "groq"
 
 
 def test_a_new_provider_needs_two_keys_and_takes_its_models_as_they_are() -> None:
@@ -86,14 +81,14 @@ def test_a_new_provider_needs_two_keys_and_takes_its_models_as_they_are() -> Non
     ],
 )
 def test_a_new_provider_on_every_wire(wire: str, base: str, prefix: str) -> None:
-    table = OperatorTable(api_base="http://10.0.0.7:8080/", models=("m",), wire=wire)
+    table = ProviderTable(api_base="http://10.0.0.7:8080/", models=["m"], wire=wire)
     route = build_registry({"workshop": table}).resolve("workshop", "m")
 
     assert (route.wire.value, route.base_url, model_name(route)) == (wire, base, f"{prefix}/m")
 
 
 def test_a_service_without_a_version_is_given_as_its_endpoint() -> None:
-    table = OperatorTable(api_base="https://llm.example.org/team/chat/completions", models=("m",))
+    table = ProviderTable(api_base="https://llm.example.org/team/chat/completions", models=["m"])
 
     assert build_registry({"workshop": table}).resolve("workshop", None).base_url == "https://llm.example.org/team"
 
@@ -109,7 +104,7 @@ def test_a_private_name_does_not_turn_other_ids_into_mistakes() -> None:
 
 
 def test_the_demo_can_be_changed_too() -> None:
-    registry = build_registry({"demo": OperatorTable(label="Try me")}, demo_base_url="http://127.0.0.1:1")
+    registry = build_registry({"demo": ProviderTable(label="Try me")}, demo_base_url="http://127.0.0.1:1")
 
     assert (registry.get("demo").label, registry.get("demo").models_list) == ("Try me", ListShape.OPENAI)
 
@@ -117,29 +112,27 @@ def test_the_demo_can_be_changed_too() -> None:
 @pytest.mark.parametrize(
     ("name", "table", "words"),
     [
-        ("workshop", OperatorTable(models=("m",)), ["providers.workshop", "api_base missing"]),
-        ("workshop", OperatorTable(api_base="http://h"), ["providers.workshop", "models missing"]),
-        ("workshop", OperatorTable(), ["api_base and models missing"]),
-        ("workshop", OperatorTable(api_base="http://h", models=()), ["models missing"]),
-        ("grok", OperatorTable(), ["did you mean groq?"]),
+        ("workshop", ProviderTable(models=["m"]), ["providers.workshop", "api_base missing"]),
+        ("workshop", ProviderTable(api_base="http://h"), ["providers.workshop", "models missing"]),
+        ("workshop", ProviderTable(), ["api_base and models missing"]),
+        ("workshop", ProviderTable(api_base="http://h", models=[]), ["models missing"]),
+        ("grok", ProviderTable(), ["did you mean groq?"]),
         ("Work Shop", NEW, ["is no provider id"]),
+        ("work\nshop", NEW, ["providers.workshop", "is no provider id"]),
+        ("", NEW, ["is no provider id"]),
         ("llmproviders.x", NEW, ["is no provider id"]),
-        ("groq", OperatorTable(wire="openai-chat"), ["wire is unknown", "did you mean openai_chat?", "gemini"]),
-        ("groq", OperatorTable(lane="litelm"), ["lane is unknown", "did you mean litellm?"]),
-        ("groq", OperatorTable(lane="zzz"), ["lane is unknown; it is one of litellm"]),
-        ("workshop", OperatorTable(api_base="http://h", models=("m",), wire="gemni"), ["did you mean gemini?"]),
-        ("groq", OperatorTable(api_base="https://user:planted@h/v1"), ["providers.groq", "api_base", "password"]),
-        ("groq", OperatorTable(models=("pla nted",)), ["providers.groq", "models"]),
-        ("groq", OperatorTable(default_model="planted?x"), ["providers.groq", "default_model"]),
-        ("gemini", OperatorTable(default_model="plan/ted"), ["providers.gemini", "default_model"]),
-        ("groq", OperatorTable(idle_s=0), ["timeouts.idle_s"]),
-        ("groq", OperatorTable(total_s=-1), ["timeouts.total_s"]),
-        ("groq", OperatorTable(connect_s=math.nan), ["timeouts.connect_s"]),
-        ("groq", OperatorTable(first_token_s=math.inf), ["timeouts.first_token_s"]),
+        ("groq", ProviderTable(wire="openai-chat"), ["wire is unknown", "did you mean openai_chat?", "gemini"]),
+        ("groq", ProviderTable(lane="litelm"), ["lane is unknown", "did you mean litellm?"]),
+        ("groq", ProviderTable(lane="zzz"), ["lane is unknown; it is one of litellm"]),
+        ("workshop", ProviderTable(api_base="http://h", models=["m"], wire="gemni"), ["did you mean gemini?"]),
+        ("groq", ProviderTable(api_base="https://user:planted@h/v1"), ["providers.groq", "api_base", "password"]),
+        ("groq", ProviderTable(models=["pla nted"]), ["providers.groq", "models"]),
+        ("groq", ProviderTable(default_model="planted?x"), ["providers.groq", "default_model"]),
+        ("gemini", ProviderTable(default_model="plan/ted"), ["providers.gemini", "default_model"]),
     ],
 )
 def test_a_table_that_cannot_be_used_names_the_key_and_not_the_value(
-    name: str, table: OperatorTable, words: list[str]
+    name: str, table: ProviderTable, words: list[str]
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         build_registry({name: table})

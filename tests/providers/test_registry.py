@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from app.config_file import ProviderTable
 from app.errors import (
     ConfigError,
     GatewayError,
@@ -13,7 +14,6 @@ from app.errors import (
     ProviderRetired,
 )
 from app.providers.catalog import CATALOG
-from app.providers.operator import OperatorTable
 from app.providers.provider import Naming, Provider, Wire
 from app.providers.registry import Registry, build_registry, normalise
 from tests.providers.model_ids import model_ids
@@ -161,7 +161,7 @@ def test_a_mistyped_provider_gets_the_nearest_one() -> None:
 
 
 def test_a_disabled_provider_is_not_available_and_not_listed() -> None:
-    registry = build_registry({"groq": OperatorTable(enabled=False)})
+    registry = build_registry({"groq": ProviderTable(enabled=False)})
 
     with pytest.raises(ProviderNotAvailable) as caught:
         registry.resolve("groq", None)
@@ -287,4 +287,4 @@ def test_a_registry_is_made_of_rows_alone() -> None:
 
 def test_a_default_that_cannot_be_used_stops_the_start() -> None:
     with pytest.raises(ConfigError, match=r"\[providers.openai\] default_model"):
-        build_registry({"openai": OperatorTable(default_model="anthropic/claude-haiku-4-5")})
+        build_registry({"openai": ProviderTable(default_model="anthropic/claude-haiku-4-5")})

@@ -203,6 +203,15 @@ async def test_the_api_describes_its_errors(gateway: Gateway) -> None:
     assert {"conversation_busy", "missing_credential", "validation_error", "not_authenticated"} <= named <= codes
 
 
+async def test_the_api_says_which_fields_have_no_effect_yet(gateway: Gateway) -> None:
+    schemas = (await gateway.nobody.get("/openapi.json")).json()["components"]["schemas"]
+    fields = schemas["SendMessageBody"]["properties"]
+    without = {name for name, field in fields.items() if "no effect yet" in field.get("description", "")}
+
+    assert without == {"collection_id", "collection_name", "start_date", "end_date", "destination"}
+    assert "operator's choice" in fields["provider"]["description"]
+
+
 def test_a_provider_that_does_not_exist_stops_the_start(database_url: str) -> None:
     with pytest.raises(ConfigError, match="VOYAGE_AI_PROVIDER"):
         create_app(settings(database_url, voyage_ai_provider="lokal"))

@@ -65,6 +65,16 @@ async def test_models_are_asked_for_with_the_callers_key(database_url: str) -> N
             assert [request.route.model for request in gateway.model.requests] == ["model-z", "model-a", "model-b"]
 
 
+async def test_a_provider_without_a_default_model_lists_what_it_has(database_url: str) -> None:
+    async with Upstream() as upstream:
+        upstream.models = ["model-b", "model-a"]
+        tables = {"lmstudio": ProviderTable(api_base=f"{upstream.base_url}/v1")}
+        async with open_gateway(database_url, provider_tables=tables, voyage_ai_provider=None) as gateway:
+            response = await gateway.http.get(f"{PATH}lmstudio/models/")
+
+    assert (response.status_code, response.json()) == (200, {"models": ["model-a", "model-b"]})
+
+
 async def test_a_list_that_cannot_be_had_says_why(gateway: Gateway) -> None:
     assert_error(await gateway.http.get(f"{PATH}nosuch/models/"), 400, "provider_not_available")
     assert_error(await gateway.http.get(f"{PATH}github_models/models/"), 410, "provider_retired")

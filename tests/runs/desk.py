@@ -34,7 +34,7 @@ PROVIDER = Provider(id="acme", label="Acme", api_base="https://acme.example/v1",
 OTHER = replace(PROVIDER, id="other", label="Other", default_model="other-1")
 KEYLESS = replace(PROVIDER, id="local", label="Local", needs_api_key=False)
 LIMITS = RunLimits(
-    retry=RetryPolicy(base_s=0.0), store_pauses_s=(0.0, 0.0), late_store_pauses_s=(0.0,) * 50, close_s=0.05
+    retry=RetryPolicy(base_s=0.0), store_pauses_s=(0.0, 0.0), late_store_pauses_s=(0.01,) * 500, close_s=0.05
 )
 
 
@@ -108,7 +108,7 @@ async def open_desk(
     try:
         yield desk
     finally:
-        await runner.hub.drain(5.0)
+        await runner.hub.drain()
     assert asyncio.all_tasks() - before == set()
     assert desk.hub.count == 0
 

@@ -11,7 +11,7 @@ from app.providers.model import (
 )
 from app.providers.provider import Deadlines
 from app.runs.limits import RunLimits
-from tests.runs.desk import ending, open_desk
+from tests.runs.desk import ending, open_desk, until
 from tests.runs.scripted import STOP, Pause, ScriptedClient
 
 
@@ -30,15 +30,16 @@ async def test_the_total_deadline_ends_the_answer(database: Database) -> None:
     assert row.attempts[0]["error"] == "provider_timeout"
 
 
-async def test_a_call_that_ignores_its_deadline_does_not_hold_the_reader(database: Database) -> None:
+async def test_a_call_that_ignores_its_deadline_holds_neither_the_reader_nor_a_place(database: Database) -> None:
     pause = Pause(deaf=True)
     client = ScriptedClient([TextDelta("Ro"), pause, STOP])
     async with open_desk(database, client, deadlines=Deadlines(total_s=0.05)) as desk:
         run = await desk.send()
         told = await ending(run)
-        assert desk.hub.count == 1
-        pause.release.set()
         await desk.idle()
+        assert client.open == 1, "it goes on"
+        pause.release.set()
+        await until(lambda: client.open == 0)
 
     assert told["error_category"] == "provider_timeout"
     assert told["error"].startswith("Ro\n\n")

@@ -1,6 +1,7 @@
 """One run at a time: what is told, what is stored, and that both agree."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ from app.providers.model import (
 )
 from app.runs.prompt import SYSTEM_PROMPT
 from app.secret import Secret
-from tests.runs.desk import CONVERSATION, NOON, ending, events, open_desk, text_of
+from tests.runs.desk import CONVERSATION, LIMITS, NOON, ending, events, open_desk, text_of
 from tests.runs.scripted import STOP, Pause, ScriptedClient, words
 
 WEATHER = [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}]
@@ -89,6 +90,17 @@ async def test_the_model_is_sent_the_history_and_what_the_caller_chose(database:
     assert (request.route.model, request.tools, request.tool_choice) == ("acme-2", (tool,), "auto")
     assert request.session_id == str(CONVERSATION)
     assert request.api_key == Secret("sk-acme-instance")
+
+
+async def test_of_a_long_conversation_the_model_is_sent_the_newest_turns(database: Database) -> None:
+    client = ScriptedClient(words("yes"))
+    limits = replace(LIMITS, max_history_messages=5)
+    async with open_desk(database, client, limits=limits) as desk:
+        for text in ("one", "two", "three"):
+            await ending(await desk.send(text))
+            await desk.idle()
+
+    assert [message.content for message in client.requests[2].messages] == [SYSTEM_PROMPT, "two", "yes ", "three"]
 
 
 async def test_messages_keep_their_order_though_the_clock_stands_still(database: Database) -> None:

@@ -95,7 +95,7 @@ async def test_a_shutdown_waits_and_then_interrupts(database: Database) -> None:
         await pause.reached.wait()
         hub.begin_shutdown()
         assert hub.stopping
-        await hub.drain(5.0)
+        await hub.drain()
         told = await ending(run)
         answer = await desk.answer()
 
@@ -114,18 +114,18 @@ async def test_a_run_that_ends_within_the_grace_is_whole(database: Database) -> 
         await pause.reached.wait()
         hub.begin_shutdown()
         pause.release.set()
-        await hub.drain(5.0)
+        await hub.drain()
 
         assert (await ending(run))["type"] == "run.completed"
 
 
 async def test_a_drain_without_patience_still_stores(database: Database) -> None:
     pause = Pause()
-    hub = RunHub(grace_s=60.0)
+    hub = RunHub(grace_s=0.0)
     async with open_desk(database, ScriptedClient([TextDelta("Ro"), pause]), hub=hub) as desk:
         run = await desk.send()
         await pause.reached.wait()
-        await hub.drain(0.01)
+        await hub.drain()
         answer = await desk.answer()
 
         assert (await ending(run))["type"] == "run.interrupted"
@@ -140,8 +140,11 @@ async def test_a_shutdown_while_the_message_is_stored_ends_the_run_too(database:
             sending = asyncio.create_task(desk.send())
             await until(lambda: hub.count == 1)
             hub.begin_shutdown()
-            await asyncio.sleep(0.01)
+            interrupted = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.0, interrupted.set)  # after the hub's own timer
+            await interrupted.wait()
         run = await sending
+        assert run.stopped_by is not None
         told = await ending(run)
         await desk.idle()
         answer = await desk.answer()
@@ -163,10 +166,10 @@ async def test_a_pause_between_two_attempts_can_be_cancelled(database: Database)
 async def test_a_run_that_does_not_even_stop_is_killed_with_an_end(database: Database) -> None:
     pause = Pause(deaf=True)
     client = ScriptedClient([TextDelta("Ro"), pause, STOP])
-    async with open_desk(database, client, hub=RunHub(store_s=0.01)) as desk:
+    async with open_desk(database, client, hub=RunHub(grace_s=0.01, store_s=0.01)) as desk:
         run = await desk.send()
         await pause.reached.wait()
-        await desk.hub.drain(0.01)
+        await desk.hub.drain()
         assert desk.hub.count == 0
         assert (await ending(run))["type"] == "run.interrupted"
         pause.release.set()

@@ -1,9 +1,11 @@
 """Runs whose end cannot be stored."""
 
+import pytest
+
 from app.db import runs
 from app.db.session import Database
-from app.events import RunStatus
-from app.providers.model import TextDelta
+from app.events import RunStatus, Usage
+from app.providers.model import TextDelta, UsageReport
 from tests.runs.desk import NOON, ending, open_desk, without_runs
 from tests.runs.scripted import STOP, Pause, ScriptedClient, words
 
@@ -55,3 +57,24 @@ async def test_a_run_that_somebody_else_has_ended_is_left_as_it_is(database: Dat
         await desk.idle()
 
         assert (await desk.run_row(run)).status == RunStatus.INTERRUPTED
+
+
+async def test_a_run_whose_end_no_one_can_write_is_ended_all_the_same(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unwritable = UsageReport(Usage(input=1 << 70, output=1))
+    async with open_desk(database, ScriptedClient([TextDelta("Rome."), unwritable, STOP], words("Yes."))) as desk:
+        run = await desk.send()
+        told = await ending(run)
+        await desk.idle()
+        answer = await desk.answer()
+        row = await desk.run_row(run)
+        after = await ending(await desk.send())
+
+    assert (told["type"], told["error_category"], told["usage"]) == ("run.failed", "internal_error", None)
+    assert told["error"].startswith("Rome.\n\n⚠ ")
+    assert (answer.status, answer.content, row.status) == ("failed", "Rome.", "failed")
+    assert answer.error is not None
+    assert answer.error["error_category"] == "internal_error"
+    assert after["type"] == "run.completed", "the conversation is not busy for ever"
+    assert "run.crashed" in capsys.readouterr().out

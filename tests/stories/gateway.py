@@ -118,7 +118,7 @@ async def gateway(sqlite_url: str, folder: Path, *, idle_s: float = 30.0, **over
         }
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with (
-            running(create_app(load_settings(environ))) as base_url,
+            running(create_app(await asyncio.to_thread(load_settings, environ))) as base_url,
             httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False) as http,
         ):
             await _ready(http)

@@ -28,6 +28,8 @@ class Fault:
     """The wires on which it can happen."""
     retry_after_s: float | None = None
     """What the gateway is told to wait."""
+    says: str = ""
+    """What happens, in plain words, for `docs/faults.md`."""
 
     def expects(self, wire: Wire) -> str | None:
         """Give the error code that a correct gateway reports on `wire`; None: a success."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Fault, Reading, count, table
+from app.providers.wires.reading import Reading, count, table, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": FinishReason.STOP,
@@ -17,23 +17,28 @@ FINISH: Final[Mapping[str, FinishReason]] = {
 }
 
 
-def read(event: Mapping[str, Any], reading: Reading) -> Fault | None:
-    """Take one event. The end is `message_stop`; the stop reason comes before it, in `message_delta`."""
+def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
+    """Take one event; give it back if it is an error object.
+
+    The end is `message_stop`; the stop reason comes before it, in `message_delta`, and without one it is no end.
+    """
     match event.get("type"):
         case "error":
-            return Fault(event)
+            return event
         case "message_start":
             reading.usage = _usage(table(table(event.get("message")).get("usage")), None)
         case "message_delta":
             reading.usage = _usage(table(event.get("usage")), reading.usage)
             reason = table(event.get("delta")).get("stop_reason")
             if isinstance(reason, str):
-                reading.reason = FINISH.get(reason, FinishReason.STOP)
+                if reason not in FINISH:
+                    return unknown_end(reason)
+                reading.reason = FINISH[reason]
         case "message_stop":
-            reading.finish = reading.reason or FinishReason.STOP
+            reading.finish = reading.reason
             reading.over = True
         case _:
-            return Fault(event) if event.get("error") else None
+            return event if event.get("error") else None
     return None
 
 

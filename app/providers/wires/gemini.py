@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Fault, Reading, count, rows, table
+from app.providers.wires.reading import Reading, count, rows, table, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "STOP": FinishReason.STOP,
@@ -20,19 +20,22 @@ FINISH: Final[Mapping[str, FinishReason]] = {
 """A reason outside this table (OTHER, MALFORMED_FUNCTION_CALL) is a broken end, not an end."""
 
 
-def read(event: Mapping[str, Any], reading: Reading) -> Fault | None:
-    """Take one event. The end is a candidate's `finishReason`; a blocked prompt has no candidate at all."""
+def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
+    """Take one event; give it back if it is an error object.
+
+    The end is a candidate's `finishReason`; a blocked prompt has no candidate at all.
+    """
     if event.get("error") or ("candidates" not in event and "message" in event):
-        return Fault(event)
+        return event
     if reason := table(event.get("promptFeedback")).get("blockReason"):
-        return Fault({"error": {"status": "content_filter", "message": f"The prompt was blocked: {reason}"}})
+        return {"error": {"status": "content_filter", "message": f"The prompt was blocked: {reason}"}}
     for candidate in rows(event.get("candidates")):
         parts = rows(table(candidate.get("content")).get("parts"))
         reading.tools = reading.tools or any("functionCall" in part for part in parts)
         reason = candidate.get("finishReason")
         if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED":
             if reason not in FINISH:
-                return Fault({"error": {"status": reason, "message": f"The answer ended with {reason}"}})
+                return unknown_end(reason)
             called = FINISH[reason] is FinishReason.STOP and reading.tools
             reading.finish = FinishReason.TOOL_CALLS if called else FINISH[reason]
     if usage := table(event.get("usageMetadata")):

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Fault, Reading, count, table
+from app.providers.wires.reading import Reading, count, table
 
 
-def read(event: Mapping[str, Any], reading: Reading) -> Fault | None:
-    """Take one line. The end is `done: true`."""
+def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
+    """Take one line; give it back if it is an error object. The end is `done: true`."""
     if event.get("error"):
-        return Fault(event)
+        return event
     if table(event.get("message")).get("tool_calls"):
         reading.tools = True
     if event.get("done") is True:

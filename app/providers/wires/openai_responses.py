@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Fault, Reading, count, rows, table
+from app.providers.wires.reading import Reading, count, rows, table
 
 
-def read(event: Mapping[str, Any], reading: Reading) -> Fault | None:
-    """Take one event. The end is `response.completed` or `response.incomplete`."""
+def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
+    """Take one event; give it back if it is an error object.
+
+    The end is `response.completed` or `response.incomplete`.
+    """
     response = table(event.get("response"))
     match event.get("type"):
         case "response.completed":
@@ -19,12 +22,12 @@ def read(event: Mapping[str, Any], reading: Reading) -> Fault | None:
             filtered = reason == "content_filter"
             reading.finish = FinishReason.CONTENT_FILTER if filtered else FinishReason.LENGTH
         case "response.failed" | "error" | "response.error":
-            return Fault(event)
+            return event
         case "response.function_call_arguments.delta":
             reading.tools = True
             return None
         case _:
-            return Fault(event) if event.get("error") else None
+            return event if event.get("error") else None
     reading.over = True
     if usage := table(response.get("usage")):
         reading.usage = Usage(

@@ -12,17 +12,18 @@ import orjson
 
 from app.errors import GatewayError, InvalidProviderResponse, Origin, Phase, StreamInterrupted
 from app.providers import classify
+from app.providers.complaint import read_object
 from app.providers.provider import Wire
 from app.providers.sse_parser import LineParser, OversizeError, SseEvent, SseParser
 from app.providers.wires import anthropic_messages, gemini, ollama, openai_chat, openai_responses
-from app.providers.wires.reading import Fault, Reading
+from app.providers.wires.reading import Reading
 from app.secret import Secret
 
 EVENT_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of one event; a whole tool call, or a whole final response, fits."""
 _DONE: Final = "[DONE]"
 
-_READERS: Final[Mapping[Wire, Callable[[Mapping[str, Any], Reading], Fault | None]]] = {
+_READERS: Final[Mapping[Wire, Callable[[Mapping[str, Any], Reading], Mapping[str, Any] | None]]] = {
     Wire.OPENAI_CHAT: openai_chat.read,
     Wire.OPENAI_RESPONSES: openai_responses.read,
     Wire.ANTHROPIC_MESSAGES: anthropic_messages.read,
@@ -85,46 +86,54 @@ class WireReader:
         return not self._alien
 
     def _take(self, events: list[SseEvent]) -> bytes:
-        frames: list[bytes] = []
+        understood: list[tuple[str, dict[str, Any]]] = []
         for event in events:
             if self.reading.over:
                 break
             if event.data.strip() == _DONE:
                 self._events += 1
                 self.reading.over = True
-                # Without a finish before it, this ends a cut answer: the end of the body says so.
-                if self.reading.finish is not None:
-                    frames.append(b"data: [DONE]\n\n")
                 break
-            if not self._understand(event):
+            data = self._understand(event)
+            if data is None:
                 break
-            frames.append(self._frame(event))
+            understood.append((event.type, data))
+        if self._wire is Wire.OPENAI_CHAT:
+            understood = [("", data) for data in openai_chat.join([data for _, data in understood])]
+        frames = [self._frame(kind, data) for kind, data in understood]
+        # Without a finish before it, [DONE] ends a cut answer: the end of the body says so.
+        if self._wire is Wire.OPENAI_CHAT and self.reading.over and self.reading.finish is not None:
+            frames.append(b"data: [DONE]\n\n")
         return b"".join(frames)
 
-    def _understand(self, event: SseEvent) -> bool:
+    def _understand(self, event: SseEvent) -> dict[str, Any] | None:
         data = _json(event.data)
         if not isinstance(data, dict):
             if self.reading.finish is None:
                 self.error = self._invalid("sent an event that is not valid JSON")
-            return False
-        self._events += 1
+            return None
         found = cast("dict[str, Any]", data)
-        fault = Fault(found) if event.type == "error" else self._read(found, self.reading)
-        if fault is None:
-            return True
-        if self.reading.finish is None or self.reading.over:
-            self.error = classify.in_stream(fault.complaint or {}, origin=self._origin, key=self._key)
-        return False
+        complaint = found if event.type == "error" else self._read(found, self.reading)
+        if complaint is None:
+            self._events += 1
+            return found
+        if self.reading.finish is None:
+            complaint = read_object(complaint)
+            self.error = classify.in_stream(complaint, origin=self._origin, key=self._key, phase=self._phase)
+        return None
 
-    def _frame(self, event: SseEvent) -> bytes:
-        data = event.data.replace("\n", " ")
+    def _frame(self, kind: str, data: dict[str, Any]) -> bytes:
+        line = _dump(data)
         if self._wire is Wire.OLLAMA:
-            return f"{data}\n".encode()
-        return (f"event: {event.type}\ndata: {data}\n\n" if event.type else f"data: {data}\n\n").encode()
+            return line + b"\n"
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), line) if kind else b"data: %b\n\n" % line
 
     def _invalid(self, what: str) -> GatewayError:
-        phase = Phase.MID_STREAM if self._events else Phase.FIRST_TOKEN
-        return InvalidProviderResponse(f"{self._origin.label} {what}.", origin=self._origin, phase=phase)
+        return InvalidProviderResponse(f"{self._origin.label} {what}.", origin=self._origin, phase=self._phase)
+
+    @property
+    def _phase(self) -> Phase:
+        return Phase.MID_STREAM if self._events else Phase.FIRST_TOKEN
 
 
 def _json(text: str) -> object:
@@ -137,3 +146,11 @@ def _json(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _dump(data: dict[str, Any]) -> bytes:
+    """Write compact JSON; the slower writer takes what only the slower parser took."""
+    try:
+        return orjson.dumps(data)
+    except orjson.JSONEncodeError:
+        return json.dumps(data, separators=(",", ":")).encode()

@@ -1,10 +1,16 @@
 """What has been read of one answer, in the wire's own words."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from app.events import FinishReason, Usage
+
+_LARGEST: Final = 2**53
+
+
+def unknown_end(reason: str) -> dict[str, Any]:
+    """Give the error object for an end that the wire's documentation does not know: it is never called complete."""
+    return {"error": {"code": reason, "message": f"The answer ended with {reason}"}}
 
 
 @dataclass(slots=True)
@@ -22,13 +28,6 @@ class Reading:
     """Whether nothing more is to come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """An event that is no answer: the provider's error object, or None where the event itself makes no sense."""
-
-    complaint: Mapping[str, Any] | None
-
-
 def table(value: object) -> dict[str, Any]:
     """Give `value` if it is a JSON object, else an empty one: providers send null where an object belongs."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
@@ -41,5 +40,6 @@ def rows(value: object) -> list[dict[str, Any]]:
 
 
 def count(value: object) -> int:
-    """Give a token count; what is no number, or below zero, counts 0."""
-    return max(0, int(value)) if isinstance(value, int | float) else 0
+    """Give a token count; what is no number of 0 to 2^53 (what JSON can carry exactly) counts 0."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return int(cast("float", value)) if number else 0

@@ -1,0 +1,32 @@
+"""Takes a key out of text that comes in pieces, as a provider that echoes it would send it."""
+
+from typing import Final
+
+from app.secret import Secret
+
+HIDDEN: Final = "[…]"
+
+
+class KeyFilter:
+    """Holds back only what could be the beginning of the key."""
+
+    def __init__(self, key: Secret | None) -> None:
+        """Look for `key`; None lets everything pass."""
+        self._key = key
+        self._held = ""
+
+    def add(self, text: str) -> str:
+        """Take the next piece; give what is certain not to be part of the key."""
+        if self._key is None:
+            return text
+        value = self._key.reveal()
+        text = (self._held + text).replace(value, HIDDEN)
+        longest = min(len(text), len(value) - 1)
+        held = next((size for size in range(longest, 0, -1) if value.startswith(text[-size:])), 0)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def end(self) -> str:
+        """Give what is still held back: no key ends here."""
+        held, self._held = self._held, ""
+        return held

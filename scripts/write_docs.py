@@ -1,0 +1,229 @@
+"""Write the generated pages of docs/: `python -m scripts.write_docs [--check]`."""
+# ruff: noqa: INP001 - a script, no package
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from app.errors import GatewayError, all_errors
+from app.providers.catalog import CATALOG
+from app.providers.provider import ListShape, Provider, Wire
+from tests.upstream import FAULTS, Fault
+
+DOCS: Final = Path(__file__).parent.parent / "docs"
+
+_ERRORS_HEAD: Final = """\
+# Errors
+
+Made from `app/errors.py` by `make docs`; edit that file, not this one.
+
+Every failure is the same object: as the body of an HTTP answer, inside the event that ends a stream, and on the stored
+message. `error` is one text for a person, with what to do. After text was shown in a stream it begins with that text.
+`error_category` and `error_detail.code` are one of the codes below; the list is closed.
+
+```json
+{
+  "error": "OpenAI refused the API key. Check the OpenAI key in Settings.",
+  "error_category": "authentication_failed",
+  "detail": "OpenAI refused the API key. Check the OpenAI key in Settings.",
+  "error_detail": {
+    "code": "authentication_failed", "message": "...", "action": "...",
+    "fault": "credential", "phase": "first_token", "retryable": false, "retry_after_s": null, "http_status": 424,
+    "provider": "openai", "model": "gpt-6-luna",
+    "upstream_status": 401, "upstream_code": "invalid_api_key", "upstream_request_id": "req_1",
+    "upstream_message": "a cleaned excerpt of at most 300 characters, or null",
+    "did_you_mean": [], "fields": {}, "partial": false,
+    "request_id": "...", "run_id": "...", "docs_url": "docs/errors.md#authentication_failed"
+  }
+}
+```
+
+- `fault`: whose turn it is: `caller`, `credential`, `policy`, `provider`, `network` or `gateway`.
+- `phase`: how far it came: `request`, `connect`, `first_token`, `mid_stream`, `tool` or `storage`.
+- `retryable`: whether the same request may work later; `retry_after_s` says when, where it is known, and the
+  `Retry-After` header says the same.
+- `docs_url`: where this page tells more, as a path in the gateway's repository; it is no link by itself.
+- `fields`: for `validation_error`, the texts of each wrong field; they also stand at the top level under its name.
+
+| code | HTTP | fault | may work later | when | what the person reads |
+|---|---|---|---|---|---|
+"""
+
+_FAULTS_HEAD: Final = """\
+# What goes wrong at a provider, and what the gateway says
+
+Made by `make docs` from the corpus that `tests/providers/test_litellm_lane.py` and `tests/stories/` play on real
+sockets: a row is one failure of a provider, a cell the code that the gateway gives it on that wire. `-` means that the
+answer is good, an empty cell that it cannot happen there. No cell is `unknown_error`, and none is reported complete.
+
+Refused connections and host names without an address are `provider_unreachable`, an invalid certificate is
+`tls_error`, on every wire.
+
+"""
+
+
+_PROVIDERS_HEAD: Final = """\
+# Providers
+
+Made from `app/providers/catalog.py` by `make docs`; edit that file, not this one.
+
+A model id is written as the provider writes it. The provider's id and a slash may stand before it
+(`groq/openai/gpt-oss-120b`) and are taken off. Where no model is named, the default model is used. Base URLs and
+default models were taken from the providers' documentation; no live account was used to check them.
+
+| id | label | default model | wire | base URL | API key | status |
+|---|---|---|---|---|---|---|
+"""
+
+_RULES_HEAD: Final = """
+## More than one wire
+
+The beginning of the model id chooses the wire; the first line that fits counts.
+
+| provider | the model id begins with | wire | called URL |
+|---|---|---|---|
+"""
+
+_LISTS_HEAD: Final = """
+## Model lists
+
+`GET /api/chat/providers/{id}/models/` asks the provider itself, except where it offers no list:
+
+"""
+
+_SHAPES_HEAD: Final = "\nThe others answer in one of these shapes:\n\n"
+
+_OWN: Final = """
+## Your own endpoint
+
+A provider that is not in the table is a table of the configuration file. A new one needs `api_base` and `models`;
+everything else has a default, and the first of `models` is the default model. The same keys change a row above.
+
+```toml
+[providers.workshop]
+api_base = "http://10.0.0.7:8080/v1"
+models = ["qwen3-32b", "gpt-oss-20b"]
+needs_api_key = false
+```
+
+`api_base` may be pasted with or without a slash at the end, with or without the version segment, or as a whole
+endpoint (`.../v1/chat/completions`): all mean the same. A service without a version segment is given as the whole
+endpoint (`https://llm.example.org/chat/completions`). `wire` is one of `openai_chat`, `openai_responses`,
+`anthropic_messages`, `gemini` and `ollama`.
+"""
+
+
+def render_errors() -> str:
+    """Give docs/errors.md."""
+    return _ERRORS_HEAD + "".join(_error_row(kind) for kind in all_errors())
+
+
+def render_faults() -> str:
+    """Give docs/faults.md."""
+    wires = list(Wire)
+    names = ("what happens", "text before it", *(wire.value for wire in wires), "name in the tests")
+    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n"
+    return _FAULTS_HEAD + head + "".join(_fault_row(fault, wires) for fault in FAULTS)
+
+
+def render_providers() -> str:
+    """Give docs/providers.md."""
+    rows = "".join(_provider_row(provider) for provider in CATALOG)
+    rules = "".join(_rules(provider) for provider in CATALOG if provider.wire_rules)
+    fixed = "".join(
+        f"- {provider.label}: {_codes(provider.models)}\n"
+        for provider in CATALOG
+        if provider.models_list is None and provider.models
+    )
+    keyless = [provider.label for provider in CATALOG if not provider.needs_api_key]
+    kinds = f"\nWithout a key: {', '.join(keyless)}.\n" if keyless else ""
+    shapes = "".join(
+        f"- {shape.value} shape: {', '.join(p.label for p in CATALOG if p.models_list is shape)}\n"
+        for shape in ListShape
+    )
+    return f"{_PROVIDERS_HEAD}{rows}{kinds}{_RULES_HEAD}{rules}{_LISTS_HEAD}{fixed}{_SHAPES_HEAD}{shapes}{_OWN}"
+
+
+PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "errors.md": render_errors,
+    "faults.md": render_faults,
+    "providers.md": render_providers,
+}
+
+
+def main(arguments: list[str], docs: Path = DOCS) -> int:
+    """Write the pages, or with `--check` only compare; the exit code is 1 where one is out of date."""
+    for name, render in PAGES.items():
+        path = docs / name
+        if "--check" not in arguments:
+            path.write_text(render(), encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != render():
+            return 1
+    return 0
+
+
+def _error_row(kind: type[GatewayError]) -> str:
+    when = (kind.__doc__ or "").split("\n")[0].rstrip(".")
+    said = f"{kind.says} {kind.action_default}".strip().replace("{provider}", "OpenAI").replace("{model}", "gpt-x")
+    cells = (
+        f'<a id="{kind.code}"></a>`{kind.code}`',
+        str(kind.status),
+        kind.fault.value,
+        "yes" if kind.retryable else "no",
+        when,
+        said,
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _fault_row(fault: Fault, wires: list[Wire]) -> str:
+    codes = [(fault.expects(wire) or "-") if wire in fault.wires else "" for wire in wires]
+    cells = (fault.says, "yes" if fault.before_text else "no", *codes, f"`{fault.name}`")
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _provider_row(provider: Provider) -> str:
+    wires = dict.fromkeys((provider.wire, *(rule.wire for rule in provider.wire_rules)))
+    cells = (
+        f"`{provider.id}`",
+        provider.label,
+        f"`{provider.default_model}`" if provider.default_model else "name one",
+        ", ".join(wire.value for wire in wires),
+        f"`{provider.api_base}`",
+        "yes" if provider.needs_api_key else "no",
+        provider.retired or "available",
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _rules(provider: Provider) -> str:
+    lines = [(_codes(rule.prefixes), rule.wire) for rule in provider.wire_rules]
+    lines.append(("anything else", provider.wire))
+    return "".join(
+        f"| {provider.label} | {begins} | {wire.value} | `{_called(provider.api_base, wire)}` |\n"
+        for begins, wire in lines
+    )
+
+
+def _codes(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _called(base: str, wire: Wire) -> str:
+    """Give the URL of a streamed call."""
+    match wire:
+        case Wire.OPENAI_CHAT:
+            return f"{base}/chat/completions"
+        case Wire.OPENAI_RESPONSES:
+            return f"{base}/responses"
+        case Wire.ANTHROPIC_MESSAGES:
+            return f"{base}/messages"
+        case Wire.GEMINI:
+            return f"{base}/models/MODEL:streamGenerateContent?alt=sse"
+        case Wire.OLLAMA:
+            return f"{base}/api/chat"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
