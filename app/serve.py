@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 import sys
-import threading
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,7 +31,6 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 _SLICE: Final = 16 * 1024
 HEAD_SECONDS: Final = 10.0
 """From an open connection, or the first byte of a later request, to the end of the headers."""
-THREAD_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 2.0
 """How long a refused client may take to hear so."""
 AFTER_GRACE_SECONDS: Final = 5
@@ -258,18 +256,10 @@ async def open_database(url: str) -> AsyncGenerator[Database]:
     try:
         yield database
     except StorageUnavailable:
-        await asyncio.to_thread(_join_sqlite_threads)
         message = "The database that GATEWAY_DATABASE_URL names cannot be used."
         raise StorageUnavailable(message, action="Is it running, and are address and password right?") from None
     finally:
         await database.close()
-
-
-def _join_sqlite_threads() -> None:
-    """Wait until aiosqlite's thread is gone: after a failed connect it still reports to the loop, which ends now."""
-    for thread in threading.enumerate():
-        if "_connection_worker_thread" in thread.name:
-            thread.join(THREAD_SECONDS)
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -10,6 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-c", "from app.cli import main; main(prog_name='llm-gateway')", "dev"]
 
@@ -97,3 +99,45 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
     assert f"Port {port} on 127.0.0.1: address already in use. Set GATEWAY_PORT" in second.stderr
+
+
+def start(place: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Start dev where it cannot work; it ends by itself."""
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "GATEWAY_PORT": "0"}
+    return subprocess.run(  # noqa: S603 - our own command
+        COMMAND, cwd=place, env=clean | environ, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_a_second_dev_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    with running(tmp_path):
+        second = start(tmp_path)
+
+    assert (second.returncode, second.stderr.count("\n")) == (78, 1)
+    assert "Another gateway is using this database" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("broken", "content"),
+    [("credential.key", b""), ("credential.key", b"\x00garbage\xff" * 200), ("gateway.db", b"\x00garbage\xff" * 200)],
+    ids=["empty-key", "garbage-key", "garbage-database"],
+)
+def test_a_broken_dev_folder_is_one_line_that_says_what_to_do(tmp_path: Path, broken: str, content: bytes) -> None:
+    folder = tmp_path / ".dev"
+    folder.mkdir()
+    (folder / broken).write_bytes(content)
+
+    refused = start(tmp_path)
+
+    assert refused.returncode == 78
+    assert "Traceback" not in refused.stderr
+    assert f".dev/{broken} cannot be used. Delete .dev/" in refused.stderr.splitlines()[-1]
+
+
+def test_a_dev_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".dev").write_text("a file")
+
+    refused = start(tmp_path)
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (78, 1)
+    assert ".dev/ cannot be written" in refused.stderr

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from app.db import conversations, messages
 from app.db.models import Conversation, Message
+from app.db.runs import active_run_id
 from app.deps import CallerDep, ConversationId, ServicesDep
 from app.errors import NotFound
 from app.events import RunStatus
@@ -81,11 +82,10 @@ async def rename_conversation(
 async def delete_conversation(caller: CallerDep, services: ServicesDep, conversation_id: ConversationId) -> None:
     """Delete a conversation with its messages; a run that is still writing in it is stopped."""
     async with services.database.write() as session:
-        written = await messages.list_messages(session, user_id=caller.user_id, conversation_id=conversation_id)
+        active = await active_run_id(session, user_id=caller.user_id, conversation_id=conversation_id)
         await conversations.delete_conversation(session, user_id=caller.user_id, conversation_id=conversation_id)
-    active = _active_run(written)
     if active is not None:
-        services.hub.cancel(active.id, caller.user_id)
+        services.hub.cancel(active, caller.user_id)
 
 
 def _answer(conversation: Conversation, written: Sequence[Message]) -> ConversationAnswer:

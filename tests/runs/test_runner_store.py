@@ -53,10 +53,11 @@ async def test_a_run_that_somebody_else_has_ended_is_left_as_it_is(database: Dat
         async with database.write() as session:
             await runs.interrupt_unfinished(session, error={"error": "gone"}, now=NOON)
         pause.release.set()
-        await ending(run)
+        told = await ending(run)
         await desk.idle()
 
         assert (await desk.run_row(run)).status == RunStatus.INTERRUPTED
+        assert told["type"] == "run.interrupted", "what is stored is what is told"
 
 
 async def test_a_run_whose_end_no_one_can_write_is_ended_all_the_same(

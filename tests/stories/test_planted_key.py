@@ -46,11 +46,11 @@ async def test_the_key_is_found_nowhere(
         story.upstream.script = Answer()
         seen = await use_and_break(story, wire)
         logged = everything_logged.getvalue()
-        assert [recorded.api_key for recorded in story.upstream.calls] == [KEY] * (len(ECHOES) + 1)
+        assert [recorded.api_key for recorded in story.upstream.calls] == [KEY] * (len(ECHOES) + 2)
 
     stored = database_bytes(tmp_path)
     assert len(stored) > 10_000
-    assert logged.count("run.ended") == len(ECHOES) + 1
+    assert logged.count("run.ended") == len(ECHOES) + 2
     for form in FORMS:
         assert form not in seen
         assert form not in logged
@@ -71,6 +71,10 @@ async def use_and_break(story: Story, wire: Wire) -> str:
         story.upstream.script = BY_NAME[name]
         stream = await story.send(conversation, provider=wire.value)
         seen += stream.raw.decode() + str(stream.response.headers)
+    story.upstream.script = Answer(texts=("Your key is ", KEY[:9], KEY[9:], ", keep it."), reasoning=(f"So {KEY}.",))
+    echoed = await story.send(conversation, provider=wire.value)
+    assert echoed.text == "Your key is […], keep it."
+    seen += echoed.raw.decode()
     for path in ("/api/integrations/api-keys/", "/api/chat/providers/", f"/api/chat/conversations/{conversation}/"):
         seen += (await story.http.get(path)).text
     return seen
