@@ -8,8 +8,13 @@ from typing import Any, cast
 
 import pytest
 from blockbuster import BlockBuster
+from hypothesis import settings
 
 pytest_plugins = ["tests.databases"]
+
+# A busy machine is no finding; the suite has its own time limit for each test.
+settings.register_profile("gateway", deadline=None)
+settings.load_profile("gateway")
 
 _FOREIGN = ("GATEWAY_", "VOYAGE_", "FIELD_ENCRYPTION_KEY", "LITELLM_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 

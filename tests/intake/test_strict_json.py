@@ -97,11 +97,12 @@ def test_takes_everything_up_to_the_limits() -> None:
     ],
 )
 def test_a_large_body_costs_little(body: bytes) -> None:
-    begun = time.perf_counter()
+    begun = time.process_time()
     with contextlib.suppress(InvalidInput):
         loads(body)
 
-    assert time.perf_counter() - begun < 1.0
+    # CPU of this process; the naive way took 5 s for the same body.
+    assert time.process_time() - begun < 2.0
 
 
 def test_a_secret_in_a_value_is_not_repeated() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,13 @@ def provider_tables(upstream: Upstream, *, idle_s: float = 30.0) -> str:
 
 
 @asynccontextmanager
-async def gateway(sqlite_url: str, folder: Path, *, idle_s: float = 30.0, **overrides: Any) -> AsyncGenerator[Story]:
-    """Run it; the caller is signed in with a token."""
-    async with Upstream() as upstream:
+async def gateway(
+    sqlite_url: str, folder: Path, *, idle_s: float = 30.0, upstream: Upstream | None = None, **overrides: Any
+) -> AsyncGenerator[Story]:
+    """Run it; the caller is signed in with a token. A given `upstream` stays its owner's."""
+    async with nullcontext(upstream) if upstream else Upstream() as behind:
         config = folder / "gateway.toml"
-        config.write_text(provider_tables(upstream, idle_s=idle_s), encoding="utf-8")
+        config.write_text(provider_tables(behind, idle_s=idle_s), encoding="utf-8")
         environ = {
             "GATEWAY_DATABASE_URL": sqlite_url,
             "GATEWAY_CREDENTIAL_KEYS": generate_key(),
@@ -122,7 +124,7 @@ async def gateway(sqlite_url: str, folder: Path, *, idle_s: float = 30.0, **over
             httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False) as http,
         ):
             await _ready(http)
-            yield Story(http, upstream, Path(sqlite_url.partition("///")[2]))
+            yield Story(http, behind, Path(sqlite_url.partition("///")[2]))
 
 
 async def _ready(http: httpx.AsyncClient) -> None:
