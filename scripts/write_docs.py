@@ -16,7 +16,7 @@ DOCS: Final = Path(__file__).parent.parent / "docs"
 _ERRORS_HEAD: Final = """\
 # Errors
 
-Made from `app/errors.py` by `make docs`; edit that file, not this one.
+Made from `app/errors/` by `make docs`; edit that, not this page.
 
 Every failure is the same object: as the body of an HTTP answer, inside the event that ends a stream, and on the stored
 message. `error` is one text for a person, with what to do. After text was shown in a stream it begins with that text.
@@ -66,7 +66,7 @@ Refused connections and host names without an address are `provider_unreachable`
 _PROVIDERS_HEAD: Final = """\
 # Providers
 
-Made from `app/providers/catalog.py` by `make docs`; edit that file, not this one.
+Made from `app/providers/catalog.py` by `make docs`; edit that, not this page.
 
 A model id is written as the provider writes it. The provider's id and a slash may stand before it
 (`groq/openai/gpt-oss-120b`) and are taken off. Where no model is named, the default model is used. Base URLs and

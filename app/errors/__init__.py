@@ -1,0 +1,161 @@
+"""Every error the gateway can answer with: one class per code, one object on the wire.
+
+    GatewayError                       never raised itself
+    +- CallerError                     the request, or who sends it
+    |  +- NotAuthenticated, Forbidden, NotFound, InvalidInput, ConversationBusy, IdempotencyMismatch
+    |  +- InvalidModelForProvider, ProviderNotAvailable, ProviderRetired
+    +- CredentialError                 the caller's provider key
+    |  +- MissingCredential, CredentialUnreadable, AuthenticationFailed, PermissionDenied
+    +- PolicyError                     an account or a content rule of the provider
+    |  +- FreeTierRestricted, RegionNotAllowed, InsufficientCredits, SpendLimitReached
+    |  +- QuotaExhausted, RateLimited, ContentFiltered
+    +- ProviderError                   the provider answered, wrongly
+    |  +- ModelNotFound, InvalidRequest, ContextLengthExceeded
+    |  +- ProviderInternalError, ProviderUnavailable, ProviderOverloaded
+    |  +- InvalidProviderResponse, StreamInterrupted, StreamStalled, UnknownError
+    +- NetworkError                    the provider was not reached
+    |  +- ProviderUnreachable, TlsError, ProviderTimeout
+    +- ToolError
+    |  +- ToolValidationError, ToolExecutionError, ToolLoopLimit
+    +- OwnError                        the gateway itself
+       +- AuthUnavailable, StorageUnavailable, ServerShutdown, TooManyRuns, BudgetExceeded
+       +- GatewayRateLimited, Cancelled, Interrupted, InternalError
+
+The set is closed: a new code needs a class in this package, and the tests ask for its row in `docs/errors.md`.
+"""
+
+from app.errors.base import (
+    DOCS_PAGE,
+    NOWHERE,
+    UPSTREAM_EXCERPT_LIMIT,
+    ConfigError,
+    ErrorBody,
+    Fault,
+    GatewayError,
+    Origin,
+    Phase,
+    all_errors,
+)
+from app.errors.caller import (
+    AuthenticationFailed,
+    CallerError,
+    ConversationBusy,
+    CredentialError,
+    CredentialUnreadable,
+    Forbidden,
+    IdempotencyMismatch,
+    InvalidInput,
+    InvalidModelForProvider,
+    MissingCredential,
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    ProviderNotAvailable,
+    ProviderRetired,
+)
+from app.errors.own import (
+    AuthUnavailable,
+    BudgetExceeded,
+    Cancelled,
+    GatewayRateLimited,
+    InternalError,
+    Interrupted,
+    OwnError,
+    ServerShutdown,
+    StorageUnavailable,
+    TooManyRuns,
+)
+from app.errors.upstream import (
+    ContentFiltered,
+    ContextLengthExceeded,
+    FreeTierRestricted,
+    InsufficientCredits,
+    InvalidProviderResponse,
+    InvalidRequest,
+    ModelNotFound,
+    NetworkError,
+    PolicyError,
+    ProviderError,
+    ProviderInternalError,
+    ProviderOverloaded,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ProviderUnreachable,
+    QuotaExhausted,
+    RateLimited,
+    RegionNotAllowed,
+    SpendLimitReached,
+    StreamInterrupted,
+    StreamStalled,
+    TlsError,
+    ToolError,
+    ToolExecutionError,
+    ToolLoopLimit,
+    ToolValidationError,
+    UnknownError,
+)
+
+__all__ = [
+    "DOCS_PAGE",
+    "NOWHERE",
+    "UPSTREAM_EXCERPT_LIMIT",
+    "AuthUnavailable",
+    "AuthenticationFailed",
+    "BudgetExceeded",
+    "CallerError",
+    "Cancelled",
+    "ConfigError",
+    "ContentFiltered",
+    "ContextLengthExceeded",
+    "ConversationBusy",
+    "CredentialError",
+    "CredentialUnreadable",
+    "ErrorBody",
+    "Fault",
+    "Forbidden",
+    "FreeTierRestricted",
+    "GatewayError",
+    "GatewayRateLimited",
+    "IdempotencyMismatch",
+    "InsufficientCredits",
+    "InternalError",
+    "Interrupted",
+    "InvalidInput",
+    "InvalidModelForProvider",
+    "InvalidProviderResponse",
+    "InvalidRequest",
+    "MissingCredential",
+    "ModelNotFound",
+    "NetworkError",
+    "NotAuthenticated",
+    "NotFound",
+    "Origin",
+    "OwnError",
+    "PermissionDenied",
+    "Phase",
+    "PolicyError",
+    "ProviderError",
+    "ProviderInternalError",
+    "ProviderNotAvailable",
+    "ProviderOverloaded",
+    "ProviderRetired",
+    "ProviderTimeout",
+    "ProviderUnavailable",
+    "ProviderUnreachable",
+    "QuotaExhausted",
+    "RateLimited",
+    "RegionNotAllowed",
+    "ServerShutdown",
+    "SpendLimitReached",
+    "StorageUnavailable",
+    "StreamInterrupted",
+    "StreamStalled",
+    "TlsError",
+    "TooManyRuns",
+    "ToolError",
+    "ToolExecutionError",
+    "ToolLoopLimit",
+    "ToolValidationError",
+    "UnknownError",
+    "all_errors",
+]

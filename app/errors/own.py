@@ -1,0 +1,72 @@
+"""Errors of the gateway itself."""
+
+from app.errors.base import Fault, GatewayError, Phase
+
+
+class OwnError(GatewayError):
+    """The gateway itself; never raised itself."""
+
+    fault = Fault.GATEWAY
+
+
+class AuthUnavailable(OwnError):
+    """Who the caller is cannot be asked right now."""
+
+    code, status, retryable = "auth_unavailable", 503, True
+    says, action_default = "Your sign-in cannot be checked right now.", "Try again in a moment."
+
+
+class StorageUnavailable(OwnError):
+    """The database is down, locked or full."""
+
+    code, status, retryable, phase_default = "storage_unavailable", 503, True, Phase.STORAGE
+    says, action_default = "The gateway cannot store anything right now.", "Try again in a moment."
+
+
+class ServerShutdown(OwnError):
+    """The gateway is stopping and takes no new work."""
+
+    code, status, retryable = "server_shutdown", 503, True
+    says, action_default = "The gateway is restarting.", "Try again in a moment."
+
+
+class TooManyRuns(OwnError):
+    """The cap on concurrent runs is reached."""
+
+    code, status, retryable, fault = "too_many_runs", 429, True, Fault.POLICY
+    says, action_default = "Too many answers are being written right now.", "Try again in a moment."
+
+
+class BudgetExceeded(OwnError):
+    """A budget set by the operator is used up."""
+
+    code, status, fault = "budget_exceeded", 402, Fault.POLICY
+    says, action_default = "The budget is used up.", "Ask the operator to raise it."
+
+
+class GatewayRateLimited(OwnError):
+    """A rate limit set by the operator."""
+
+    code, status, retryable, fault = "gateway_rate_limited", 429, True, Fault.POLICY
+    says, action_default = "Too many requests.", "Wait a moment and send it again."
+
+
+class Cancelled(OwnError):
+    """The caller stopped the run."""
+
+    code, status, fault = "cancelled", 409, Fault.CALLER
+    says, action_default = "The answer was stopped.", "What arrived is kept."
+
+
+class Interrupted(OwnError):
+    """A crash or a deploy of the gateway ended the run."""
+
+    code, status, retryable = "interrupted", 503, True
+    says, action_default = "The gateway was restarted during the answer.", "What arrived is kept; send it again."
+
+
+class InternalError(OwnError):
+    """A bug of the gateway."""
+
+    code, status = "internal_error", 500
+    says, action_default = "The gateway failed in an unexpected way.", "Report the request id."
