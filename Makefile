@@ -22,7 +22,7 @@ test: bootstrap ## everything a change must pass, the fast checks first
 	@$(MAKE) --no-print-directory pytest
 
 prove: bootstrap ## the long proofs
-	$(BIN)/pytest -m prove -s
+	$(BIN)/pytest -m prove
 
 lint: bootstrap ## ruff: rules and format
 	$(BIN)/ruff check
