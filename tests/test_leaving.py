@@ -25,7 +25,7 @@ atexit.register(end)
 def load():
     _imp.acquire_lock()  # where the thread stands for a moment at each import
     print("loading", flush=True)
-    time.sleep(60)
+    time.sleep(60)  # an import that goes on for as long as the test needs; the process is ended before
 
 litellm_warmup.load = load
 main(prog_name="llm-gateway")

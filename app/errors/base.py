@@ -157,7 +157,7 @@ class ErrorBody:
 
 
 def all_errors(base: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
-    """Walk the classes that have a code, in the order of this file."""
+    """Walk the classes that have a code, in the order in which they were defined."""
     for kind in base.__subclasses__():
         if "code" in vars(kind):
             yield kind
