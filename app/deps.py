@@ -8,17 +8,21 @@ from uuid import UUID
 from fastapi import Depends, Path, Request
 from starlette.datastructures import Headers
 
-from app.auth.caller import Authenticator, Caller
+from app.auth.caller import Authenticator, Caller, Scope
 from app.db.session import Database
-from app.errors import NotFound
+from app.errors import Forbidden, InvalidInput, KeyStorageNotConfigured, NotFound
 from app.providers.litellm_lane import LitellmLane
+from app.providers.model import ToolSpec
+from app.providers.models_cache import ModelsCache
 from app.providers.registry import Registry
 from app.providers.transport import Transport
 from app.runs.hub import RunHub
 from app.runs.runner import Runner
 from app.settings import Settings
 from app.vault import Vault
+from app.voyage.client import VoyageClient
 
+_DECIDING: Final = ("authorization", "origin", "referer", "x-csrftoken", "x-on-behalf-of")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -29,13 +33,19 @@ class Services:
     settings: Settings
     authenticator: Authenticator
     database: Database
-    vault: Vault
+    vault: Vault | None
+    """None where no master key is set: everything works but users' own keys."""
     registry: Registry
     transport: Transport
     lane: LitellmLane | None
     """None where another client calls the models."""
+    models: ModelsCache
+    voyage: VoyageClient | None
+    """None where no Voyage is configured: nobody signs in with it, and no trip can be read."""
     hub: RunHub
     runner: Runner
+    tools: tuple[ToolSpec, ...] = ()
+    """Those that the gateway itself runs for every conversation."""
 
     def begin_shutdown(self) -> None:
         """Take no new runs, and end the live ones within the grace; for the server's signal handler, in the loop."""
@@ -52,16 +62,52 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 
 
 async def identify(request: Request, services: ServicesDep) -> Caller:
-    """Give the caller; raises `NotAuthenticated`. Every route below /api depends on it."""
-    # A header that comes twice counts as absent: two readers could each believe another one.
-    return await services.authenticator.identify(_single(request.headers))
+    """Give the caller; raises `NotAuthenticated`, `Forbidden` or `AuthUnavailable`."""
+    return await services.authenticator.identify(_single(request.headers), method=request.method)
 
 
-CallerDep = Annotated[Caller, Depends(identify)]
+def chat_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+    """Give a caller who may chat; raises `Forbidden`."""
+    return _with_scope(caller, Scope.CHAT)
+
+
+def settings_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+    """Give a caller who may see and change their settings; raises `Forbidden`."""
+    return _with_scope(caller, Scope.SETTINGS)
+
+
+ChatCallerDep = Annotated[Caller, Depends(chat_caller)]
+SettingsCallerDep = Annotated[Caller, Depends(settings_caller)]
+"""Every route below /api depends on one of the two."""
+
+
+def _with_scope(caller: Caller, scope: Scope) -> Caller:
+    if scope not in caller.scopes:
+        message = f"This token has not the scope {scope.value}."
+        raise Forbidden(message, action=f"Use a token with it: llm-gateway tokens create --scope {scope.value}.")
+    return caller
+
+
+def open_vault(services: ServicesDep) -> Vault:
+    """Give the vault; raises `KeyStorageNotConfigured`. Asked before who is calling, as Voyage does."""
+    if services.vault is None:
+        raise KeyStorageNotConfigured
+    return services.vault
+
+
+VaultDep = Annotated[Vault, Depends(open_vault)]
 
 
 def _single(headers: Headers) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if len(headers.getlist(name)) == 1}
+    """Give each header once; where it decides, one that comes twice is refused: two readers could believe two things.
+
+    Cookies may come in several headers, which mean one (RFC 9113, section 8.2.3).
+    """
+    for name in _DECIDING:
+        if len(headers.getlist(name)) > 1:
+            text = f"The header {name} came more than once."
+            raise InvalidInput(text, action="Send it once.", fields={name: [text]})
+    return {**headers, "cookie": "; ".join(headers.getlist("cookie"))}
 
 
 def _id_in_path(text: str, name: str) -> UUID:
@@ -85,6 +131,12 @@ def credential_id(credential_id: Annotated[str, Path()]) -> UUID:
     return _id_in_path(credential_id, "credential_id")
 
 
+def settings_id(settings_id: Annotated[str, Path()]) -> UUID:
+    """Read the id of AI settings."""
+    return _id_in_path(settings_id, "settings_id")
+
+
 ConversationId = Annotated[UUID, Depends(conversation_id)]
 RunId = Annotated[UUID, Depends(run_id)]
 CredentialId = Annotated[UUID, Depends(credential_id)]
+SettingsId = Annotated[UUID, Depends(settings_id)]

@@ -14,6 +14,8 @@ HIDDEN: Final = "[redacted]"
 MAX_TEXT_CHARS: Final = 16_384
 _MAX_DEPTH: Final = 6
 
+AUDIT: Final = "audit"
+"""The logger of what must be found out later: who acted for whom. The operator's level never silences it."""
 LEAKY_LOGGERS: Final = (
     # At DEBUG (some at INFO) these print prompts, SQL parameters, headers or every chunk of a stream.
     "LiteLLM",
@@ -70,6 +72,7 @@ _PATTERNS: Final = (
 def configure(level: str, format: Literal["json", "console"]) -> None:  # noqa: A002 - the setting's own word
     """Send all logs, structlog's and the standard library's, to stderr at `level` (`"INFO"`) in one format.
 
+    The logger `AUDIT` writes from INFO on, whatever `level` is.
     Replaces the handlers of the root logger; calling it again changes level and format.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -109,6 +112,7 @@ def configure(level: str, format: Literal["json", "console"]) -> None:  # noqa: 
     root.setLevel(threshold)
     for name in LEAKY_LOGGERS:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    logging.getLogger(AUDIT).setLevel(logging.INFO)
 
 
 def redact(text: str) -> str:

@@ -7,122 +7,33 @@ import os
 import resource
 import socket
 import sys
-import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import FrameType
 from typing import Any, ClassVar, Final, Never
 
-import orjson
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.loops.auto import auto_loop_factory
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.db.migrate import current_revision_is_head, upgrade
 from app.db.session import Database
-from app.errors import ConfigError, ErrorBody, InvalidInput, StorageUnavailable
+from app.errors import ConfigError, StorageUnavailable
+from app.intake.protocol import BoundedHttp
 from app.main import create_app
-from app.settings import Settings
+from app.settings import AUTH_METHODS, Settings
 
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""Request line and headers together, give or take one slice."""
-_SLICE: Final = 16 * 1024
-HEAD_SECONDS: Final = 10.0
-"""From an open connection, or the first byte of a later request, to the end of the headers."""
-LINGER_SECONDS: Final = 2.0
-"""How long a refused client may take to hear so."""
 AFTER_GRACE_SECONDS: Final = 5
 """What open responses get after the runs' own grace, to send their last event."""
-_REASONS: Final = {400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large"}
+_LOG: Final[Any] = structlog.get_logger(__name__)
 
 
 class PortTaken(ConfigError):
     """The port cannot be bound: the machine's state is wrong, not the configuration, so it may be tried again."""
 
     exit_code: ClassVar[int] = 1
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 with two limits it has not: how large a request's head may be and how long it may take."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's own arguments, passed on
-        """Take what uvicorn gives."""
-        super().__init__(*args, **kwargs)
-        self._reading_head = False
-        self._head_bytes = 0
-        self._refused = False
-        self._deadline: asyncio.TimerHandle | None = None
-
-    @override
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        self._await_head()
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
-        super().connection_lost(exc)
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        # In slices, as one read may hold more than a head may have.
-        for start in range(0, len(data), _SLICE):
-            if self._refused or self.transport.is_closing():
-                return
-            piece, waiting = data[start : start + _SLICE], self._reading_head
-            super().data_received(piece)
-            if waiting and self._reading_head:
-                self._head_bytes += len(piece)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                text = f"The headers are larger than {MAX_HEAD_BYTES} bytes."
-                self._refuse(431, text, "Send fewer or shorter headers.")
-
-    @override
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._reading_head = True
-        self._await_head()
-
-    @override
-    def on_headers_complete(self) -> None:
-        self._head_is_here()
-        super().on_headers_complete()
-
-    @override
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg, "Send a valid HTTP/1.1 request.")
-
-    def _await_head(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self._too_slow)
-
-    def _head_is_here(self) -> None:
-        self._reading_head, self._head_bytes = False, 0
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _too_slow(self) -> None:
-        self._refuse(408, f"The request did not arrive within {HEAD_SECONDS:g} seconds.", "Send it again.")
-
-    def _refuse(self, status: int, message: str, action: str) -> None:
-        """Answer below the app, in the same shape as the app, and close; nothing further is read."""
-        self._head_is_here()
-        if self._refused or self.transport.is_closing():
-            return
-        self._refused = True
-        if self.pipeline or (self.cycle and not self.cycle.response_complete):
-            self.transport.close()  # anything written now would land inside another answer
-            return
-        request_id = uuid.uuid4().hex
-        error = InvalidInput(message, action=action, http_status=status)
-        body = ErrorBody(error=error, request_id=request_id).as_dict()
-        self.transport.write(_response(status, orjson.dumps(body), request_id))
-        # Closing while the client still sends would reset the connection, and the answer would be lost with it.
-        self.transport.write_eof()
-        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 class GatewayServer(uvicorn.Server):
@@ -198,6 +109,12 @@ def serve(settings: Settings) -> None:
     # A core file would hold opened keys.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     asyncio.run(_check_database(settings.database_url))
+    if settings.credential_keys is None and settings.field_encryption_key is None:
+        _LOG.warning(
+            "no_master_key",
+            effect="users cannot store provider keys",
+            remedy="set GATEWAY_CREDENTIAL_KEYS_FILE or FIELD_ENCRYPTION_KEY",
+        )
     listener = listen(settings)
     with contextlib.closing(listener), asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(GatewayServer(create_app(settings), settings).serve(sockets=[listener]))
@@ -225,15 +142,27 @@ def _check(settings: Settings) -> None:
     if settings.dev:
         message = "GATEWAY_DEV is set: `serve` never lets callers in unasked. Unset it, or run `llm-gateway dev`."
         raise ConfigError(message)
-    if settings.credential_keys is None and settings.field_encryption_key is None:
-        message = (
-            "No key to seal provider keys with: set GATEWAY_CREDENTIAL_KEYS_FILE to a file with the output of "
-            "`llm-gateway keys generate`, or FIELD_ENCRYPTION_KEY to Voyage's key."
+    wrong = _sign_in_complaint(settings)
+    if wrong:
+        raise ConfigError(wrong)
+
+
+def _sign_in_complaint(settings: Settings) -> str:
+    on, tokens = settings.auth_methods, settings.auth_tokens is not None
+    if not on:
+        known = ", ".join(AUTH_METHODS)
+        return f"Nobody could sign in: set GATEWAY_AUTH_METHODS to one or more of {known}."
+    if tokens != ("static_tokens" in on):
+        return (
+            "GATEWAY_AUTH_METHODS has static_tokens, but there are none: set GATEWAY_AUTH_TOKENS_FILE."
+            if not tokens
+            else "GATEWAY_AUTH_TOKENS is set, but GATEWAY_AUTH_METHODS has not static_tokens: add it or unset them."
         )
-        raise ConfigError(message)
-    if settings.auth_tokens is None:
-        message = "Nobody could sign in: set GATEWAY_AUTH_TOKENS_FILE to a file with lines of user:token."
-        raise ConfigError(message)
+    if "voyage_session" in on and settings.voyage_url is None:
+        return "GATEWAY_AUTH_METHODS has voyage_session: set GATEWAY_VOYAGE_URL to where Voyage's own server answers."
+    if "voyage_session" in on and not settings.trusted_origins:
+        return "GATEWAY_AUTH_METHODS has voyage_session: set GATEWAY_TRUSTED_ORIGINS to the origin of the frontend."
+    return ""
 
 
 async def _ping(url: str) -> None:
@@ -275,11 +204,3 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds) + AFTER_GRACE_SECONDS,
     )
-
-
-def _response(status: int, body: bytes, request_id: str) -> bytes:
-    head = (
-        f"HTTP/1.1 {status} {_REASONS[status]}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nx-request-id: {request_id}\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode() + body

@@ -21,6 +21,10 @@ MIN_TOKEN_CHARS: Final = 32
 MAX_SECRET_FILE_BYTES: Final = 100_000
 _DATABASE_URL: Final = re.compile(r"sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.", re.DOTALL)
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
+AUTH_METHODS: Final = ("voyage_session", "service_tokens", "static_tokens")
+_BASE_URL: Final = re.compile(
+    r"https?://[A-Za-z0-9._~%-]+(:\d{1,5})?(/[A-Za-z0-9._~%/-]*)?|https?://\[[0-9a-fA-F:.]+\](:\d{1,5})?/?"
+)
 _KUBERNETES_LINK: Final = re.compile(r"GATEWAY_(SERVICE_|PORT_\d+_)")
 _SHARED_WITH_VOYAGE: Final = frozenset(
     {"field_encryption_key", "voyage_ai_provider", "voyage_ai_model", "voyage_ai_api_key"}
@@ -48,6 +52,17 @@ class Settings(BaseSettings):
     voyage_ai_model: str | None = None
     voyage_ai_api_key: SecretStr | None = None
     config_file: Path | None = None
+    auth_methods: frozenset[Literal["voyage_session", "service_tokens", "static_tokens"]] = frozenset()
+    """How callers may sign in."""
+    voyage_url: str | None = None
+    """Where Voyage's own server answers; without a slash at the end."""
+    trusted_origins: str | None = None
+    """Origins of the frontend, parted by commas."""
+    session_cache_seconds: float = Field(default=30.0, gt=0, le=300, allow_inf_nan=False)
+    """How long Voyage's word about a session is believed: a logout is effective after that."""
+    voyage_seconds: float = Field(default=5.0, gt=0, le=60, allow_inf_nan=False)
+    context_seconds: float = Field(default=2.0, gt=0, le=60, allow_inf_nan=False)
+    """What an answer may wait for trip and preferences."""
     auth_tokens: SecretStr | None = None
     auth_tokens_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
@@ -91,6 +106,27 @@ class Settings(BaseSettings):
         if wrong:
             raise ValueError(wrong.rstrip("."))
         return SecretStr(key) if key else None
+
+    @field_validator("auth_methods", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = frozenset(name.strip() for name in value.split(",") if name.strip())
+        unknown = sorted(names - set(AUTH_METHODS))
+        if unknown:
+            known = ", ".join(AUTH_METHODS)
+            message = f"unknown method '{shown(unknown[0])}'{nearest(unknown[0], AUTH_METHODS)}; there are {known}"
+            raise ValueError(message)
+        return names
+
+    @field_validator("voyage_url")
+    @classmethod
+    def _plain_url(cls, value: str | None) -> str | None:
+        if value is not None and not _BASE_URL.fullmatch(value):
+            message = "must be like http://voyage:8000, without user, query or fragment"
+            raise ValueError(message)
+        return value.rstrip("/") if value is not None else None
 
     @field_validator("database_url")
     @classmethod

@@ -97,25 +97,33 @@ def test_a_wrong_setting_is_one_line_and_78(tmp_path: Path) -> None:
     assert one_line(answer.stderr)
 
 
-def test_serve_wants_a_key_then_tokens_then_the_tables(tmp_path: Path) -> None:
+def test_serve_wants_a_way_to_sign_in_then_its_parts_then_the_tables(tmp_path: Path) -> None:
     environ = {"GATEWAY_DATABASE_URL": f"sqlite:///{tmp_path}/gateway.db", "GATEWAY_PORT": "0"}
-    told: list[str] = []
-    for name, value in (
-        ("GATEWAY_CREDENTIAL_KEYS", gateway(tmp_path, "keys", "generate").stdout.strip()),
-        ("GATEWAY_AUTH_TOKENS", f"anna:{'t' * 32}"),
-        ("", ""),
-    ):
+    steps = (
+        ("GATEWAY_AUTH_METHODS", "voyage_session,static_tokens,service_tokens"),
+        ("GATEWAY_AUTH_TOKENS_FILE", None),
+        ("GATEWAY_VOYAGE_URL", "http://127.0.0.1:9"),
+        ("GATEWAY_TRUSTED_ORIGINS", "http://localhost:8015"),
+        ("llm-gateway migrate", None),
+    )
+    for name, value in steps:
         answer = gateway(tmp_path, "serve", **environ)
 
         assert answer.exit_code == 78
         assert one_line(answer.stderr), answer.stderr
+        assert name in answer.stderr
 
-        told.append(answer.stderr)
-        environ |= {name: value} if name else {}
+        if name == "GATEWAY_AUTH_TOKENS_FILE":
+            environ |= {"GATEWAY_AUTH_TOKENS": f"anna:{'t' * 32}"}
+        environ |= {name: value} if value else {}
 
-    assert "GATEWAY_CREDENTIAL_KEYS_FILE" in told[0]
-    assert "GATEWAY_AUTH_TOKENS_FILE" in told[1]
-    assert "llm-gateway migrate" in told[2]
+
+def test_tokens_that_nobody_could_use_stop_the_start(tmp_path: Path) -> None:
+    environ = {"GATEWAY_AUTH_METHODS": "service_tokens", "GATEWAY_AUTH_TOKENS": f"anna:{'t' * 32}"}
+    answer = gateway(tmp_path, "serve", **environ)
+
+    assert answer.exit_code == 78
+    assert "static_tokens" in answer.stderr
 
 
 def test_serve_refuses_the_mode_that_asks_nobody(tmp_path: Path) -> None:

@@ -14,7 +14,12 @@ EVERYTHING = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT /
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 40
 LATE_IMPORTS = {
-    "app/cli.py",  # starts in milliseconds
+    "app/cli/__init__.py",  # starts in milliseconds
+    "app/cli/common.py",  # see above
+    "app/cli/keys.py",  # see above
+    "app/cli/tokens.py",  # see above
+    "app/cli/prompt.py",  # see above
+    "app/cli/import_voyage.py",  # see above
     "app/providers/litellm_lane.py",  # litellm takes seconds
     "app/providers/litellm_setup.py",  # see above
 }

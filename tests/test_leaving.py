@@ -43,7 +43,8 @@ def test_it_ends_at_once_and_quietly(tmp_path: Path, command: str, sent: signal.
         "GATEWAY_DATABASE_URL": f"sqlite:///{tmp_path}/gateway.db",
     }
     if command == "serve":
-        environ |= {"GATEWAY_CREDENTIAL_KEYS": generate_key(), "GATEWAY_AUTH_TOKENS": f"ada:{'t' * 32}"}
+        environ |= {"GATEWAY_CREDENTIAL_KEYS": generate_key(), "GATEWAY_AUTH_METHODS": "static_tokens"}
+        environ |= {"GATEWAY_AUTH_TOKENS": f"ada:{'t' * 32}"}
         subprocess.run([sys.executable, "-c", COMMAND, "migrate"], cwd=tmp_path, env=environ, check=True)  # noqa: S603 - our own command
     with subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "-c", COMMAND, command],

@@ -15,10 +15,12 @@ KEY = "sk-proj-0123456789abcdefABCDEF"
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
+def _logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # uvicorn, where a test has started one, keeps its access log to itself.
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in log.LEAKY_LOGGERS}
+    levels = {name: logging.getLogger(name).level for name in (*log.LEAKY_LOGGERS, log.AUDIT)}
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -89,6 +91,18 @@ def test_configuring_again_does_not_double_the_lines(capsys: pytest.CaptureFixtu
     structlog.stdlib.get_logger("a").debug("once")
 
     assert [line["message"] for line in lines(capsys)] == ["once"]
+
+
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+def test_no_level_silences_the_audit(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("CRITICAL", "json")
+    log.configure(level, "json")
+
+    for logger in (structlog.stdlib.get_logger(log.AUDIT), logging.getLogger(log.AUDIT)):
+        logger.debug("a detail")
+        logger.info("acted_on_behalf")
+
+    assert [line["message"] for line in lines(capsys)] == ["acted_on_behalf", "acted_on_behalf"]
 
 
 @pytest.mark.parametrize("name", log.LEAKY_LOGGERS)

@@ -12,13 +12,14 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from app import serve
 from app.db.migrate import upgrade
 from app.deps import Services
 from app.errors import ConfigError
+from app.intake import protocol
+from app.intake.protocol import MAX_HEAD_BYTES
 from app.main import create_app
 from app.providers.model import Delta, ModelRequest
-from app.serve import MAX_HEAD_BYTES, GatewayServer, PortTaken, listen
+from app.serve import GatewayServer, PortTaken, listen
 from app.settings import Settings
 from app.vault import generate_key
 
@@ -110,7 +111,7 @@ async def test_one_endless_header_is_refused_too(tmp_path: Path) -> None:
 async def test_a_head_that_does_not_come_is_refused_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
-    monkeypatch.setattr(serve, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     async with serving(tmp_path) as (_, port):
         status, body = await say(port, start)
 

@@ -49,6 +49,22 @@ def test_variables_are_read_by_their_names() -> None:
     assert (settings.voyage_ai_provider, settings.voyage_ai_api_key) == ("groq", SecretStr("gsk-1234"))
 
 
+def test_the_ways_to_sign_in_are_a_list() -> None:
+    settings = load_settings(
+        {"GATEWAY_AUTH_METHODS": " voyage_session,service_tokens ,", "GATEWAY_VOYAGE_URL": "http://server:8000/"}
+    )
+
+    assert settings.auth_methods == {"voyage_session", "service_tokens"}
+    assert settings.voyage_url == "http://server:8000"
+
+
+def test_a_mistyped_way_to_sign_in_is_told_with_the_nearest_one() -> None:
+    said = refused({"GATEWAY_AUTH_METHODS": "voyage_sessions"})
+
+    assert said.startswith("GATEWAY_AUTH_METHODS: ")
+    assert "did you mean voyage_session?" in said
+
+
 def test_the_processs_own_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_PORT", "9001")
 
@@ -114,6 +130,11 @@ def test_an_unknown_override_stops() -> None:
         ("GATEWAY_CREDENTIAL_KEYS_FILE", f"/missing/{CANARY}"),
         ("GATEWAY_AUTH_TOKENS_FILE", "/"),
         ("GATEWAY_CONFIG_FILE", f"/missing/{CANARY}"),
+        ("GATEWAY_VOYAGE_URL", f"http://user:{CANARY}@voyage"),
+        ("GATEWAY_VOYAGE_URL", f"http://voyage/?{CANARY}"),
+        ("GATEWAY_VOYAGE_URL", "voyage:8000"),
+        ("GATEWAY_SESSION_CACHE_SECONDS", "0"),
+        ("GATEWAY_SESSION_CACHE_SECONDS", "301"),
     ],
 )
 def test_a_bad_value_stops_with_the_variable_and_not_the_value(name: str, value: str) -> None:

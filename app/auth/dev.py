@@ -15,6 +15,6 @@ class DevAuthenticator(Authenticator):
     """Knows one caller and asks for nothing."""
 
     @override
-    async def identify(self, headers: Mapping[str, str]) -> Caller:
+    async def identify(self, headers: Mapping[str, str], *, method: str) -> Caller:
         """Give the dev caller."""
         return DEV_CALLER

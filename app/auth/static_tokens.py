@@ -21,7 +21,7 @@ class StaticTokens(Authenticator):
         self._digests = {_digest(token.reveal()): user_id for user_id, token in tokens.items()}
 
     @override
-    async def identify(self, headers: Mapping[str, str]) -> Caller:
+    async def identify(self, headers: Mapping[str, str], *, method: str) -> Caller:
         """Give the owner of the bearer token; raises `NotAuthenticated`."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = _digest(token.strip())
@@ -32,7 +32,7 @@ class StaticTokens(Authenticator):
                 user_id = owner
         if user_id is None or scheme.lower() != "bearer":
             raise NotAuthenticated
-        return Caller(user_id=user_id, method="token")
+        return Caller(user_id=user_id, method="static_token")
 
 
 def _digest(token: str) -> bytes:

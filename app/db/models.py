@@ -136,3 +136,56 @@ class KeyCheck(Base):
     kid: Mapped[str] = mapped_column(String(64), primary_key=True)
     value: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
+
+
+class AiSettings(Base):
+    """What one user prefers to talk to."""
+
+    __tablename__ = "ai_settings"
+    __table_args__ = (UniqueConstraint("user_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(255))
+    preferred_provider: Mapped[str | None] = mapped_column(String(100))
+    preferred_model: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SystemPrompt(Base):
+    """The operator's words to the model, in place of the built-in ones; at most one row."""
+
+    __tablename__ = "system_prompts"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    text: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime]
+
+
+class ServiceToken(Base):
+    """A token of another service; what is kept of it cannot be sent."""
+
+    __tablename__ = "service_tokens"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    """The readable part of the token."""
+    name: Mapped[str] = mapped_column(String(100))
+    user_id: Mapped[str] = mapped_column(String(255))
+    """Whose rows it sees by itself."""
+    digest: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class ImportMark(Base):
+    """A row of Voyage that the import has taken over, in the version it had then."""
+
+    __tablename__ = "import_marks"
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    source_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    version: Mapped[datetime]
+    """Its `updated_at` in Voyage."""

@@ -18,7 +18,8 @@
     +- ToolError
     |  +- ToolValidationError, ToolExecutionError, ToolLoopLimit
     +- OwnError                        the gateway itself
-       +- AuthUnavailable, StorageUnavailable, ServerShutdown, TooManyRuns, BudgetExceeded
+       +- AuthUnavailable, VoyageUnavailable, KeyStorageNotConfigured, StorageUnavailable
+       +- ServerShutdown, TooManyRuns, BudgetExceeded
        +- GatewayRateLimited, Cancelled, Interrupted, InternalError
 
 The set is closed: a new code needs a class in this package, and the tests ask for its row in `docs/errors.md`.
@@ -60,10 +61,12 @@ from app.errors.own import (
     GatewayRateLimited,
     InternalError,
     Interrupted,
+    KeyStorageNotConfigured,
     OwnError,
     ServerShutdown,
     StorageUnavailable,
     TooManyRuns,
+    VoyageUnavailable,
 )
 from app.errors.upstream import (
     ContentFiltered,
@@ -124,6 +127,7 @@ __all__ = [
     "InvalidModelForProvider",
     "InvalidProviderResponse",
     "InvalidRequest",
+    "KeyStorageNotConfigured",
     "MissingCredential",
     "ModelNotFound",
     "NetworkError",
@@ -157,5 +161,6 @@ __all__ = [
     "ToolLoopLimit",
     "ToolValidationError",
     "UnknownError",
+    "VoyageUnavailable",
     "all_errors",
 ]

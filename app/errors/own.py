@@ -16,6 +16,21 @@ class AuthUnavailable(OwnError):
     says, action_default = "Your sign-in cannot be checked right now.", "Try again in a moment."
 
 
+class VoyageUnavailable(OwnError):
+    """Voyage, which the request needs data from, does not answer or not in a usable way."""
+
+    code, status, retryable = "voyage_unavailable", 503, True
+    says, action_default = "The trip cannot be read from Voyage right now.", "Try again in a moment."
+
+
+class KeyStorageNotConfigured(OwnError):
+    """No master key is set, so that provider keys can be neither sealed nor opened."""
+
+    code, status = "key_storage_not_configured", 503
+    says = "FIELD_ENCRYPTION_KEY is not configured. API key storage is unavailable."
+    action_default = "Ask the operator to set it, or GATEWAY_CREDENTIAL_KEYS_FILE."
+
+
 class StorageUnavailable(OwnError):
     """The database is down, locked or full."""
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from app.db import conversations, messages
 from app.db.models import Conversation, Message
 from app.db.runs import active_run_id
-from app.deps import CallerDep, ConversationId, ServicesDep
+from app.deps import ChatCallerDep, ConversationId, ServicesDep
 from app.errors import NotFound
 from app.events import RunStatus
 from app.schemas.conversation import (
@@ -24,7 +24,7 @@ router: Final = APIRouter(prefix="/api/chat/conversations", tags=["conversations
 
 
 @router.get("/", responses=answers())
-async def list_conversations(caller: CallerDep, services: ServicesDep) -> list[ConversationLine]:
+async def list_conversations(caller: ChatCallerDep, services: ServicesDep) -> list[ConversationLine]:
     """List the caller's conversations, the one that changed last first."""
     async with services.database.read() as session:
         found = await conversations.list_conversations(session, user_id=caller.user_id)
@@ -33,7 +33,7 @@ async def list_conversations(caller: CallerDep, services: ServicesDep) -> list[C
 
 @router.post("/", status_code=201, responses=answers(body=True))
 async def create_conversation(
-    caller: CallerDep, services: ServicesDep, body: ConversationTitle | None = None
+    caller: ChatCallerDep, services: ServicesDep, body: ConversationTitle | None = None
 ) -> ConversationAnswer:
     """Create an empty conversation; the body may be left out."""
     async with services.database.write() as session:
@@ -49,7 +49,7 @@ async def create_conversation(
 
 @router.get("/{conversation_id}/", responses=answers(NotFound))
 async def get_conversation(
-    caller: CallerDep, services: ServicesDep, conversation_id: ConversationId
+    caller: ChatCallerDep, services: ServicesDep, conversation_id: ConversationId
 ) -> ConversationAnswer:
     """Give one conversation with its messages, the running one included."""
     async with services.database.read() as session:
@@ -61,7 +61,7 @@ async def get_conversation(
 @router.patch("/{conversation_id}/", responses=answers(NotFound, body=True))
 @router.put("/{conversation_id}/", responses=answers(NotFound, body=True))
 async def rename_conversation(
-    caller: CallerDep, services: ServicesDep, conversation_id: ConversationId, body: ConversationTitle | None = None
+    caller: ChatCallerDep, services: ServicesDep, conversation_id: ConversationId, body: ConversationTitle | None = None
 ) -> ConversationAnswer:
     """Set the title, the only thing a caller writes; without one the conversation only moves to the top."""
     async with services.database.write() as session:
@@ -79,7 +79,7 @@ async def rename_conversation(
 
 
 @router.delete("/{conversation_id}/", status_code=204, responses=answers(NotFound))
-async def delete_conversation(caller: CallerDep, services: ServicesDep, conversation_id: ConversationId) -> None:
+async def delete_conversation(caller: ChatCallerDep, services: ServicesDep, conversation_id: ConversationId) -> None:
     """Delete a conversation with its messages; a run that is still writing in it is stopped."""
     async with services.database.write() as session:
         active = await active_run_id(session, user_id=caller.user_id, conversation_id=conversation_id)

@@ -45,6 +45,7 @@ async def _check_database(services: Services, checks: dict[str, CheckStatus]) ->
     except StorageUnavailable:
         checks["database"] = "failed"
         return None
-    unreadable = sum(count for kid, count in counts.items() if kid not in services.vault.kids)
+    known = services.vault.kids if services.vault is not None else ()
+    unreadable = sum(count for kid, count in counts.items() if kid not in known)
     checks["credentials"] = "degraded" if unreadable else "ok"
     return unreadable

@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 
 from app import sse
 from app.db import runs
-from app.deps import CallerDep, ConversationId, RunId, Services, ServicesDep
+from app.deps import ChatCallerDep, ConversationId, RunId, Services, ServicesDep
 from app.errors import (
     ConversationBusy,
     CredentialUnreadable,
@@ -24,6 +24,7 @@ from app.errors import (
 from app.events import RunStatus
 from app.providers.model import ToolSpec
 from app.providers.registry import normalise
+from app.runs.prompt import TripNotes
 from app.runs.runner import SendMessage
 from app.schemas.error import answers
 from app.schemas.run import CancelAnswer, RunAnswer
@@ -54,7 +55,7 @@ _REFUSALS: Final = (
     response_class=StreamingResponse,
 )
 async def send_message(
-    caller: CallerDep,
+    caller: ChatCallerDep,
     services: ServicesDep,
     conversation_id: ConversationId,
     body: SendMessageBody,
@@ -67,6 +68,14 @@ async def send_message(
             user_id=caller.user_id,
             conversation_id=conversation_id,
             text=body.message,
+            session=caller.session,
+            notes=TripNotes(
+                collection_id=body.collection_id,
+                collection_name=body.collection_name,
+                start_date=body.start_date,
+                end_date=body.end_date,
+                destination=body.destination,
+            ),
             provider=normalise(body.provider) if body.provider else None,
             model=body.model,
             tools=_specs(body.tools or ()),
@@ -83,7 +92,7 @@ async def send_message(
 
 
 @router.get("/runs/{run_id}/", responses=answers(NotFound))
-async def get_run(caller: CallerDep, services: ServicesDep, run_id: RunId) -> RunAnswer:
+async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -> RunAnswer:
     """Tell how a run stands or how it ended."""
     async with services.database.read() as session:
         return RunAnswer.model_validate(await runs.get_run(session, user_id=caller.user_id, run_id=run_id))
@@ -94,7 +103,7 @@ async def get_run(caller: CallerDep, services: ServicesDep, run_id: RunId) -> Ru
     status_code=202,
     responses=answers(NotFound) | {200: {"model": CancelAnswer, "description": "The run was over already"}},
 )
-async def cancel_run(caller: CallerDep, services: ServicesDep, run_id: RunId, response: Response) -> CancelAnswer:
+async def cancel_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId, response: Response) -> CancelAnswer:
     """Stop a run and keep what has arrived; asking again changes nothing."""
     if services.hub.cancel(run_id, caller.user_id):
         return CancelAnswer(status="cancelling")

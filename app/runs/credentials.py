@@ -1,5 +1,6 @@
 """Which api key a run uses, opened for this one call."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.db.models import Credential
@@ -20,7 +21,7 @@ class InstanceKey:
 
 
 def open_api_key(  # noqa: PLR0913 - whose key, for what, and the two places it may come from
-    vault: Vault,
+    vault: Vault | None,
     stored: Credential | None,
     *,
     user_id: str,
@@ -36,13 +37,17 @@ def open_api_key(  # noqa: PLR0913 - whose key, for what, and the two places it 
     """
     origin = Origin(provider=provider.id, label=provider.label, model=model)
     if stored is not None:
-        binding = Binding(row_id=stored.id, user_id=user_id, provider=provider.id, origin=provider.origin)
-        try:
-            return vault.open(stored.sealed, binding)
-        except CredentialUnreadable:
-            raise CredentialUnreadable(origin=origin) from None
+        return _opened(vault, stored, user_id, provider, origin)
     if instance_key is not None and instance_key.provider == provider.id and instance_key.api_key is not None:
         return instance_key.api_key
     if provider.needs_api_key:
         raise MissingCredential(origin=origin)
     return None
+
+
+def _opened(vault: Vault | None, stored: Credential, user_id: str, provider: Provider, origin: Origin) -> Secret:
+    binding = Binding(row_id=stored.id, user_id=user_id, provider=provider.id, origin=provider.origin)
+    if vault is not None:
+        with suppress(CredentialUnreadable):
+            return vault.open(stored.sealed, binding)
+    raise CredentialUnreadable(origin=origin)

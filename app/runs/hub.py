@@ -3,7 +3,8 @@
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
+from contextlib import contextmanager
 from typing import Any, Final, final
 from uuid import UUID
 
@@ -40,7 +41,7 @@ class RunHub:
         self._max_runs_per_user = max_runs_per_user
         self._grace_s = grace_s
         self._store_s = store_s
-        self._live: dict[asyncio.Task[None], LiveRun] = {}
+        self._live: dict[asyncio.Task[Any], LiveRun] = {}
         self._runs: dict[UUID, LiveRun] = {}
         self._per_user: Counter[str] = Counter()
         self._grace: asyncio.Handle | None = None
@@ -66,11 +67,39 @@ class RunHub:
         except GatewayError:
             work.close()
             raise
-        self._per_user[run.user_id] += 1
         self._runs[run.run_id] = run
         task = asyncio.create_task(work, name=f"run {run.run_id}")
-        self._live[task] = run
+        self._count_in(task, run)
         task.add_done_callback(self._end)
+
+    @contextmanager
+    def hold(self, run: LiveRun) -> Generator[None]:
+        """Count a model call that the current task waits for itself; raises `ServerShutdown` or `TooManyRuns`.
+
+        While the block lasts it has its share of the caps, and a shutdown waits for it, stops it and kills it as it
+        does with runs. Nobody can find it.
+        """
+        task = asyncio.current_task()
+        if task is None or task in self._live:
+            message = "one task, one model call"
+            raise RuntimeError(message)
+        self._admit(run.user_id)
+        self._count_in(task, run)
+        try:
+            yield
+        finally:
+            self._count_out(task)
+
+    def _count_in(self, task: "asyncio.Task[Any]", run: LiveRun) -> None:
+        self._per_user[run.user_id] += 1
+        self._live[task] = run
+
+    def _count_out(self, task: "asyncio.Task[Any]") -> LiveRun:
+        run = self._live.pop(task)
+        self._per_user[run.user_id] -= 1
+        if not self._per_user[run.user_id]:
+            del self._per_user[run.user_id]
+        return run
 
     def _admit(self, user_id: str) -> None:
         if self.stopping:
@@ -121,11 +150,8 @@ class RunHub:
             await asyncio.sleep(0)  # lets the tasks' callbacks take them off the list
 
     def _end(self, task: "asyncio.Task[None]") -> None:
-        run = self._live.pop(task)
+        run = self._count_out(task)
         del self._runs[run.run_id]
-        self._per_user[run.user_id] -= 1
-        if not self._per_user[run.user_id]:
-            del self._per_user[run.user_id]
         failure = None if task.cancelled() else task.exception()
         if not run.journal.last_seq:
             run.refuse(failure or ServerShutdown(retry_after_s=BUSY_RETRY_S))

@@ -22,6 +22,8 @@ class RunLimits:
     """What of a conversation is loaded for the model, the newest first: 2 million characters are about 500,000
     tokens, beyond what most models take, and without a bound every message would cost more than the one before."""
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    context_s: float = 2.0
+    """How long an answer may wait for trip and preferences; it begins without what has not come by then."""
     begin_s: float = 30.0
     """How long the caller waits for the message to be stored."""
     close_s: float = 5.0

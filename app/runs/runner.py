@@ -10,22 +10,17 @@ from uuid import UUID
 
 import structlog
 
-from app.db import conversations, credentials, messages, runs
+from app.db import conversations, credentials, messages, prompts, runs
 from app.db.session import Database
-from app.errors import (
-    GatewayError,
-    InternalError,
-    Interrupted,
-    ProviderNotAvailable,
-    ProviderTimeout,
-    StorageUnavailable,
-)
+from app.errors import GatewayError, InternalError, Interrupted, ProviderTimeout, StorageUnavailable
 from app.events import RunStarted, RunStatus
 from app.providers.model import ModelClient, ModelRequest, ToolSpec
 from app.providers.provider import Route
 from app.providers.registry import Registry
 from app.runs.answer import Answer, origin_of
+from app.runs.choice import choose
 from app.runs.clock import Clock
+from app.runs.context import gather
 from app.runs.credentials import InstanceKey, open_api_key
 from app.runs.ending import Ending
 from app.runs.history import to_chat_messages
@@ -33,20 +28,24 @@ from app.runs.hub import RunHub, log_crash
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 from app.runs.outcome import Outcome, judge
-from app.runs.prompt import SYSTEM_PROMPT
+from app.runs.prompt import BUILT_IN_PROMPT, TripNotes, compose
 from app.secret import Secret
 from app.vault import Vault
+from app.voyage.client import VoyageClient
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendMessage:
-    """What a caller asks for; provider and model None leave the choice to the operator and the catalogue."""
+    """What a caller asks for; provider and model None leave the choice to their settings, then to the operator."""
 
     user_id: str
     conversation_id: UUID
     text: str
+    session: Secret | None = None
+    """The caller's own at Voyage: what it may see of the trip decides what the model is told."""
+    notes: TripNotes = field(default_factory=TripNotes)
     provider: str | None = None
     model: str | None = None
     tools: tuple[ToolSpec, ...] = ()
@@ -69,12 +68,13 @@ class Runner:
     """Turns messages into runs; everything replaceable is given to it."""
 
     database: Database
-    vault: Vault
+    vault: Vault | None
     registry: Registry
     client: ModelClient
     hub: RunHub
     limits: RunLimits = field(default_factory=RunLimits)
     instance_key: InstanceKey | None = None
+    voyage: VoyageClient | None = None
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
 
@@ -84,7 +84,14 @@ class Runner:
         Raises every error that has an HTTP status; then nothing is stored and no event exists. Only a
         `StorageUnavailable` in the very moment of the commit may be wrong about that: see `_begin`.
         """
-        route = self._resolve(send)
+        route = await choose(
+            self.database,
+            self.registry,
+            self.instance_key,
+            user_id=send.user_id,
+            provider=send.provider,
+            model=send.model,
+        )
         run = LiveRun(
             run_id=self.new_id(),
             user_id=send.user_id,
@@ -104,19 +111,6 @@ class Runner:
             run.stop(Interrupted())
             raise gone from None
         return run
-
-    def _resolve(self, send: SendMessage) -> Route:
-        """Choose where the call goes, from what the caller named, then the operator, then the catalogue."""
-        instance = self.instance_key
-        provider = send.provider or (instance.provider if instance else None) or self._first_usable()
-        model = send.model or (instance.model if instance and instance.provider == provider else None)
-        return self.registry.resolve(provider, model)
-
-    def _first_usable(self) -> str:
-        for provider in self.registry.all():
-            if not provider.retired:
-                return provider.id
-        raise ProviderNotAvailable
 
     async def _run(self, run: LiveRun, send: SendMessage, route: Route) -> None:
         api_key = await self._begin(run, send, route)
@@ -196,11 +190,16 @@ class Runner:
                 max_messages=self.limits.max_history_messages,
                 max_chars=self.limits.max_history_chars,
             )
+            base = await prompts.find_prompt(session) or BUILT_IN_PROMPT
+        trip, preferences = await gather(
+            self.voyage, send.session, send.notes.collection_id, seconds=self.limits.context_s
+        )
+        system = compose(base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
         request = ModelRequest(
             route=route,
             api_key=api_key,
             own_key=self.instance_key is None or api_key is not self.instance_key.api_key,
-            messages=to_chat_messages(stored, SYSTEM_PROMPT),
+            messages=to_chat_messages(stored, system),
             tools=send.tools,
             tool_choice=send.tool_choice,
             deadlines=route.provider.deadlines,

@@ -10,7 +10,6 @@ from app.schemas.body import PROVIDER_CHARS, Body
 MAX_TOOLS: Final = 64
 _MODES: Final = ("auto", "none", "required")
 _TOOL_NAME: Final = r"^[A-Za-z0-9_-]{1,64}$"
-_NOT_USED: Final = "Accepted because Voyage sends it; it has no effect yet."
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Provider = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=PROVIDER_CHARS)]
@@ -78,14 +77,18 @@ class SendMessageBody(Body):
 
     message: Text
     provider: Provider | None = None
-    """Absent: the operator's choice."""
+    """Absent: the caller's preferred one, else the operator's choice."""
     model: Model | None = None
-    """Absent: the operator's choice, else the provider's default."""
-    collection_id: Annotated[UUID, Field(strict=False)] | None = Field(default=None, description=_NOT_USED)
-    collection_name: Line | None = Field(default=None, description=_NOT_USED)
-    start_date: Date | None = Field(default=None, description=_NOT_USED)
-    end_date: Date | None = Field(default=None, description=_NOT_USED)
-    destination: Line | None = Field(default=None, description=_NOT_USED)
+    """Absent: the caller's preferred one for that provider, else the operator's choice, else the provider's default."""
+    collection_id: Annotated[UUID, Field(strict=False)] | None = None
+    """The trip; one that the caller may not see at Voyage counts as absent."""
+    collection_name: Line | None = None
+    """Told to the model as it is, as are the dates and the destination."""
+    start_date: Date | None = None
+    end_date: Date | None = None
+    """Told only together with `start_date`."""
+    destination: Line | None = None
+    """One or more stops, parted by `;`."""
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice = None
 

@@ -21,7 +21,10 @@ from app.db.session import Database
 from app.errors import ConfigError, StorageUnavailable
 
 ONE_AT_A_TIME = 7_205_759_403
-TABLES = {"conversations", "messages", "runs", "credentials", "key_checks"}
+TABLES = {
+    *("conversations", "messages", "runs", "credentials", "key_checks"),
+    *("ai_settings", "system_prompts", "service_tokens", "import_marks"),
+}
 
 
 def differences(connection: Connection) -> list[object]:

@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.vault import generate_key
 from tests.runs.scripted import ScriptedClient, Step, words
 from tests.server import running
+from tests.stream_check import checked_client
 from tests.voyage_reader import VoyageReader, read_cut
 
 TOKENS = {"ada": "token-of-ada-" + "a" * 32, "bob": "token-of-bob-" + "b" * 32}
@@ -36,7 +37,7 @@ class Gateway:
 
     def rows(self) -> dict[str, int]:
         """How many rows each table has."""
-        tables = ("conversations", "messages", "runs", "credentials")
+        tables = ("conversations", "messages", "runs", "credentials", "ai_settings")
         with closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as connection:
             return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}  # noqa: S608 - the names stand above
 
@@ -62,6 +63,7 @@ def settings(database_url: str, **changes: Any) -> Settings:
     given: dict[str, Any] = {
         "database_url": database_url,
         "credential_keys": SecretStr(generate_key()),
+        "auth_methods": "static_tokens",
         "auth_tokens": SecretStr(",".join(f"{user}:{token}" for user, token in TOKENS.items())),
         "voyage_ai_provider": "local",
         "provider_tables": {
@@ -80,7 +82,7 @@ async def open_gateway(database_url: str, *scripts: Iterable[Step], **changes: A
     app = create_app(settings(database_url, **changes), client=model)
     async with running(app) as base_url:
         clients = [
-            httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False, timeout=10)
+            checked_client(base_url, headers)
             for headers in (*({"Authorization": f"Bearer {token}"} for token in TOKENS.values()), {})
         ]
         ada, bob, nobody = clients

@@ -15,10 +15,11 @@ from starlette.responses import StreamingResponse
 from app.deps import identify
 from app.errors import ConfigError, all_errors
 from app.main import create_app
-from tests.routers.gateway import TOKENS, Gateway, assert_error, open_gateway, settings
+from tests.routers.gateway import API_KEY, TOKENS, Gateway, assert_error, open_gateway, settings
 from tests.runs.scripted import ScriptedClient
 from tests.server import running
 
+KEYS = "/api/integrations/api-keys/"
 LIST = "/api/chat/conversations"
 
 
@@ -63,7 +64,7 @@ async def test_nobody_gets_anywhere(gateway: Gateway) -> None:
                 asked += 1
     assert asked >= 15 * len(carriers)
     twice = [("Authorization", f"Bearer {TOKENS['ada']}"), ("Authorization", f"Bearer {TOKENS['bob']}")]
-    assert_error(await gateway.nobody.get(LIST, headers=twice), 401, "not_authenticated")
+    assert_error(await gateway.nobody.get(LIST, headers=twice), 400, "validation_error")
     scheme = {"Authorization": f"bearer  {TOKENS['ada']}"}
     assert (await gateway.nobody.get(LIST, headers=scheme)).status_code == 200
 
@@ -195,7 +196,8 @@ async def test_the_api_describes_its_errors(gateway: Gateway) -> None:
     described = (await gateway.nobody.get("/openapi.json")).json()
 
     operations = [operation for path in described["paths"].values() for operation in path.values()]
-    assert all("default" in operation["responses"] and "422" not in operation["responses"] for operation in operations)
+    assert all("default" in operation["responses"] for operation in operations)
+    assert "HTTPValidationError" not in described["components"]["schemas"]
     codes = {error.code for error in all_errors()}
     sent = described["paths"]["/api/chat/conversations/{conversation_id}/send_message/"]["post"]["responses"]
     assert list(sent["200"]["content"]) == ["text/event-stream"]
@@ -203,20 +205,25 @@ async def test_the_api_describes_its_errors(gateway: Gateway) -> None:
     assert {"conversation_busy", "missing_credential", "validation_error", "not_authenticated"} <= named <= codes
 
 
-async def test_the_api_says_which_fields_have_no_effect_yet(gateway: Gateway) -> None:
-    schemas = (await gateway.nobody.get("/openapi.json")).json()["components"]["schemas"]
-    fields = schemas["SendMessageBody"]["properties"]
-    without = {name for name, field in fields.items() if "no effect yet" in field.get("description", "")}
-
-    assert without == {"collection_id", "collection_name", "start_date", "end_date", "destination"}
-    assert "operator's choice" in fields["provider"]["description"]
-
-
 def test_a_provider_that_does_not_exist_stops_the_start(database_url: str) -> None:
     with pytest.raises(ConfigError, match="VOYAGE_AI_PROVIDER"):
         create_app(settings(database_url, voyage_ai_provider="lokal"))
-    with pytest.raises(ConfigError, match="CREDENTIAL_KEYS"):
-        create_app(settings(database_url, credential_keys=None))
+
+
+async def test_without_a_master_key_all_but_the_keys_works(database_url: str) -> None:
+    async with open_gateway(database_url) as gateway:
+        stored = await gateway.http.post(KEYS, json={"provider": "local", "api_key": API_KEY})
+    async with open_gateway(database_url, credential_keys=None) as gateway:
+        path = f"{KEYS}{stored.json()['id']}/"
+        for method, asked in (("GET", KEYS), ("POST", KEYS), ("GET", path), ("DELETE", path)):
+            for http in (gateway.http, gateway.nobody):
+                body = assert_error(await http.request(method, asked), 503, "key_storage_not_configured")
+                assert body["detail"].startswith("FIELD_ENCRYPTION_KEY is not configured.")
+        id_ = await gateway.new_conversation()
+        assert_error(await gateway.send(id_), 409, "credential_unreadable")
+        assert (await gateway.bob.get("/api/chat/providers/")).status_code == 200
+        ready = (await gateway.nobody.get("/health/ready")).json()
+        assert (ready["status"], ready["unreadable_credentials"]) == ("degraded", 1)
 
 
 async def test_what_the_last_process_left_running_is_interrupted(database_url: str) -> None:

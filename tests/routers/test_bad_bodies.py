@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.routers.gateway import API_KEY, UNKNOWN_ID, Gateway, assert_error
+from tests.routers.gateway import UNKNOWN_ID, Gateway, assert_error
+from tests.routers.operations import make_ids
 
 JSON = "application/json"
 NO_ARRAY: list[Any] = []
@@ -74,9 +75,8 @@ BAD_MESSAGES: list[tuple[dict[str, Any], str]] = [
 
 async def _routes(gateway: Gateway) -> list[tuple[str, str]]:
     """Every operation whose body the API's own description names, with ids that exist."""
-    conversation_id = await gateway.new_conversation()
-    key = await gateway.http.post("/api/integrations/api-keys/", json={"provider": "groq", "api_key": API_KEY})
-    ids = {"conversation_id": conversation_id, "credential_id": key.json()["id"]}
+    ids = await make_ids(gateway, gateway.http)
+    gateway.model.requests.clear()
     paths: dict[str, dict[str, Any]] = (await gateway.nobody.get("/openapi.json")).json()["paths"]
     return [
         (method.upper(), path.format_map(ids))

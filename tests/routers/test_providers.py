@@ -75,6 +75,51 @@ async def test_a_provider_without_a_default_model_lists_what_it_has(database_url
     assert (response.status_code, response.json()) == (200, {"models": ["model-a", "model-b"]})
 
 
+async def test_a_list_is_asked_for_once_and_for_each_key_apart(database_url: str) -> None:
+    async with Upstream() as upstream:
+        upstream.models = ["model-a"]
+        tables = {"openai": ProviderTable(api_base=f"{upstream.base_url}/v1", default_model="model-a")}
+        async with open_gateway(database_url, provider_tables=tables, voyage_ai_provider=None) as gateway:
+            for client, api_key in ((gateway.http, API_KEY), (gateway.bob, f"{API_KEY}-of-bob")):
+                await client.post("/api/integrations/api-keys/", json={"provider": "openai", "api_key": api_key})
+            for client in (gateway.http, gateway.http, gateway.bob, gateway.bob):
+                assert (await client.get(f"{PATH}openai/models/")).json() == {"models": ["model-a"]}
+            upstream.models = ["model-b"]
+            replaced = {"provider": "openai", "api_key": f"{API_KEY}-new"}
+            await gateway.http.post("/api/integrations/api-keys/", json=replaced)
+            assert (await gateway.http.get(f"{PATH}openai/models/")).json() == {"models": ["model-a", "model-b"]}
+
+        sent = [request.headers["authorization"].removeprefix(f"Bearer {API_KEY}") for request in upstream.requests]
+        assert sent == ["", "-of-bob", "-new"]
+
+
+async def test_the_callers_saved_model_is_in_the_list_of_its_provider(database_url: str) -> None:
+    tables = {
+        name: ProviderTable(api_base="http://127.0.0.1:9/v1", models=["model-a"], needs_api_key=False)
+        for name in ("openai", "mistral")
+    }
+    default = {"openai": "gpt-6-luna", "mistral": "mistral-small-latest"}
+    async with open_gateway(database_url, provider_tables=tables, voyage_ai_provider=None) as gateway:
+        for saved, added in (
+            ("openai/gpt-4o", ["gpt-4o"]),
+            ("model-a", []),
+            ("gpt-6-luna", []),
+            ("anthropic/claude-haiku-4-5", []),
+            ("no model", []),
+            ("", []),
+            (None, []),
+        ):
+            body = {"preferred_provider": "OpenAI", "preferred_model": saved}
+            assert (await gateway.http.post("/api/integrations/ai-settings/", json=body)).status_code == 200
+            for client, provider, more in (
+                (gateway.http, "openai", added),
+                (gateway.http, "mistral", []),
+                (gateway.bob, "openai", []),
+            ):
+                listed = (await client.get(f"{PATH}{provider}/models/")).json()["models"]
+                assert listed == [default[provider], "model-a", *more]
+
+
 async def test_a_list_that_cannot_be_had_says_why(gateway: Gateway) -> None:
     assert_error(await gateway.http.get(f"{PATH}nosuch/models/"), 400, "provider_not_available")
     assert_error(await gateway.http.get(f"{PATH}github_models/models/"), 410, "provider_retired")

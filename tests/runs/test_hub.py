@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from app.errors import GatewayError, NotFound, ServerShutdown, TooManyRuns
+from app.errors import GatewayError, Interrupted, NotFound, ServerShutdown, TooManyRuns
 from app.events import RunEnded, RunStarted, RunStatus
 from app.runs.hub import RunHub
 from app.runs.live import LiveRun
@@ -157,3 +157,71 @@ async def test_a_bug_after_the_beginning_is_logged_without_its_words(capsys: pyt
     assert "run.crashed" in logged
     assert "ValueError" in logged
     assert "what the person wrote" not in logged
+
+
+async def test_a_held_call_takes_its_share_of_the_caps_and_nobody_finds_it() -> None:
+    hub, run = RunHub(max_runs=2, max_runs_per_user=1), new_run()
+
+    with hub.hold(run):
+        assert hub.count == 1
+        assert hub.find(run.run_id, "ada") is None
+        assert not hub.cancel(run.run_id, "ada")
+        with pytest.raises(TooManyRuns):
+            hub.start(new_run(2), whole(new_run(2)))
+        over, other = asyncio.Event(), new_run(3, "bob")
+        hub.start(other, when(over, other))
+        with pytest.raises(RuntimeError):
+            hub.hold(new_run(4, "eve")).__enter__()
+
+    assert hub.count == 1
+    with hub.hold(run):
+        pass
+    over.set()
+    await hub.drain()
+
+
+async def held(hub: RunHub, run: LiveRun, call: "asyncio.Task[None]") -> None:
+    with hub.hold(run):
+        run.attach(call)
+        await asyncio.wait({call})
+
+
+async def test_a_shutdown_refuses_held_calls_waits_for_them_and_then_stops_them() -> None:
+    hub, run, over = RunHub(grace_s=0.05), new_run(), asyncio.Event()
+    call = asyncio.create_task(asyncio.sleep(60))
+    holding = asyncio.create_task(held(hub, run, call))
+    quick = asyncio.create_task(held(hub, new_run(2), asyncio.create_task(settle(over))))
+    await until(lambda: hub.count == 2)
+    hub.begin_shutdown()
+    with pytest.raises(ServerShutdown), hub.hold(new_run(3)):
+        pass
+
+    over.set()
+    await quick
+    assert not call.done(), "the grace lasts"
+    await hub.drain()
+
+    assert call.cancelled()
+    assert isinstance(run.stopped_by, Interrupted)
+    assert holding.done()
+    assert holding.exception() is None
+    assert hub.count == 0
+
+
+async def settle(over: asyncio.Event) -> None:
+    await over.wait()
+
+
+async def test_a_held_call_that_does_not_stop_is_killed() -> None:
+    hub, run = RunHub(grace_s=0.01, store_s=0.01), new_run()
+
+    async def deaf() -> None:
+        with hub.hold(run):
+            await asyncio.Event().wait()
+
+    holding = asyncio.create_task(deaf())
+    await until(lambda: hub.count == 1)
+    await hub.drain()
+
+    assert holding.cancelled()
+    assert hub.count == 0

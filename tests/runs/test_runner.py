@@ -21,9 +21,9 @@ from app.providers.model import (
     ToolSpec,
     UsageReport,
 )
-from app.runs.prompt import SYSTEM_PROMPT
+from app.runs.prompt import BUILT_IN_PROMPT
 from app.secret import Secret
-from tests.runs.desk import CONVERSATION, LIMITS, NOON, ending, events, open_desk, text_of
+from tests.runs.desk import CONVERSATION, LIMITS, NOON, ending, events, open_desk, text_of, until
 from tests.runs.scripted import STOP, Pause, ScriptedClient, words
 
 WEATHER = [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}]
@@ -82,7 +82,7 @@ async def test_the_model_is_sent_the_history_and_what_the_caller_chose(database:
 
     request = client.requests[1]
     assert request.messages == (
-        ChatMessage(role="system", content=SYSTEM_PROMPT),
+        ChatMessage(role="system", content=BUILT_IN_PROMPT),
         ChatMessage(role="user", content="Where to?"),
         ChatMessage(role="assistant", content="Rome. "),
         ChatMessage(role="user", content="And then?"),
@@ -100,7 +100,7 @@ async def test_of_a_long_conversation_the_model_is_sent_the_newest_turns(databas
             await ending(await desk.send(text))
             await desk.idle()
 
-    assert [message.content for message in client.requests[2].messages] == [SYSTEM_PROMPT, "two", "yes ", "three"]
+    assert [message.content for message in client.requests[2].messages] == [BUILT_IN_PROMPT, "two", "yes ", "three"]
 
 
 async def test_messages_keep_their_order_though_the_clock_stands_still(database: Database) -> None:
@@ -263,7 +263,7 @@ async def test_a_reader_that_leaves_does_not_end_the_run(database: Database) -> 
 async def test_a_caller_that_leaves_at_once_does_not_end_the_run(database: Database) -> None:
     async with open_desk(database, ScriptedClient(words("Rome."))) as desk:
         sending = asyncio.create_task(desk.send())
-        await asyncio.sleep(0)
+        await until(lambda: desk.hub.count == 1)  # the settings are read first
         sending.cancel()
         await asyncio.wait({sending})
         assert sending.cancelled()

@@ -31,6 +31,7 @@ from tests.runs.scripted import Pause, ScriptedClient, words
 async def put_key(desk: Desk, *, origin: str, provider: str = "acme") -> None:
     def seal(row_id: UUID) -> object:
         binding = Binding(row_id=row_id, user_id="ada", provider=provider, origin=origin)
+        assert desk.runner.vault is not None
         return desk.runner.vault.seal(Secret("sk-ada-own"), binding)
 
     async with desk.database.write() as session:

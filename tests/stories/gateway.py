@@ -15,6 +15,7 @@ from app.providers.provider import Wire
 from app.settings import load_settings
 from app.vault import generate_key
 from tests.server import running
+from tests.stream_check import checked_client
 from tests.upstream import Upstream
 from tests.voyage_reader import VoyageReader, read_cut
 
@@ -104,15 +105,26 @@ def provider_tables(upstream: Upstream, *, idle_s: float = 30.0) -> str:
 
 @asynccontextmanager
 async def gateway(
-    sqlite_url: str, folder: Path, *, idle_s: float = 30.0, upstream: Upstream | None = None, **overrides: Any
+    sqlite_url: str,
+    folder: Path,
+    *,
+    idle_s: float = 30.0,
+    upstream: Upstream | None = None,
+    tables: str = "",
+    **overrides: Any,
 ) -> AsyncGenerator[Story]:
-    """Run it; the caller is signed in with a token. A given `upstream` stays its owner's."""
+    """Run it; the caller is signed in with a token. A given `upstream` stays its owner's.
+
+    `tables` are TOML of further providers; `{upstream}` in it is the upstream's address.
+    """
     async with nullcontext(upstream) if upstream else Upstream() as behind:
         config = folder / "gateway.toml"
-        config.write_text(provider_tables(behind, idle_s=idle_s), encoding="utf-8")
+        more = tables.replace("{upstream}", behind.base_url)
+        config.write_text(f"{provider_tables(behind, idle_s=idle_s)}\n{more}", encoding="utf-8")
         environ = {
             "GATEWAY_DATABASE_URL": sqlite_url,
             "GATEWAY_CREDENTIAL_KEYS": generate_key(),
+            "GATEWAY_AUTH_METHODS": "static_tokens",
             "GATEWAY_AUTH_TOKENS": f"alice:{TOKEN}",
             "GATEWAY_CONFIG_FILE": str(config),
             "GATEWAY_MAX_ATTEMPTS": "1",
@@ -121,7 +133,7 @@ async def gateway(
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with (
             running(create_app(await asyncio.to_thread(load_settings, environ))) as base_url,
-            httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False) as http,
+            checked_client(base_url, headers, timeout=30) as http,
         ):
             await _ready(http)
             yield Story(http, behind, Path(sqlite_url.partition("///")[2]))

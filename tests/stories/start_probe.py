@@ -20,6 +20,7 @@ async def main(database_url: str) -> None:
     environ = {
         "GATEWAY_DATABASE_URL": database_url,
         "GATEWAY_CREDENTIAL_KEYS": generate_key(),
+        "GATEWAY_AUTH_METHODS": "static_tokens",
         "GATEWAY_AUTH_TOKENS": f"probe:{'t' * 31}1",
     }
     longest_s = 0.0

@@ -1,0 +1,94 @@
+"""`llm-gateway import-voyage`: what Voyage's own chat has stored, into the gateway's database."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from app.cli.common import read_settings
+
+if TYPE_CHECKING:
+    from app.db.session import Database
+    from app.settings import Settings
+    from app.vault import Vault
+    from app.voyage_import import ImportReport
+
+DEFAULT_BATCH: Final = 200
+MAX_BATCH: Final = 1000
+
+
+@click.command(name="import-voyage")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    envvar="VOYAGE_DATABASE_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Voyage's database, postgresql://user:password@host/name. The variable keeps it out of the process list.",
+)
+@click.option("--dry-run", is_flag=True, help="Read and decrypt everything, print the same report, write nothing.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, MAX_BATCH),
+    default=DEFAULT_BATCH,
+    show_default=True,
+    help="How many conversations or keys are written in one transaction.",
+)
+def import_voyage(source: str, batch: int, *, dry_run: bool) -> None:
+    """Import conversations, provider keys, AI settings and the system prompt from Voyage.
+
+    Voyage's rows stay as they are. It is safe to stop, to repeat, and to run beside a running gateway.
+    """
+    import resource
+
+    # A core file would hold opened keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    report = asyncio.run(_import(read_settings(), source, batch, dry_run=dry_run))
+    click.echo("\n".join(report.lines()))
+    if dry_run:
+        click.echo("This was a dry run: nothing was written.", err=True)
+
+
+async def _import(settings: "Settings", source: str, batch: int, *, dry_run: bool) -> "ImportReport":
+    from app.db.voyage_source import open_voyage
+    from app.providers.registry import build_registry
+    from app.serve import open_database
+    from app.voyage_import import Limits, import_voyage
+
+    registry, vault = build_registry(settings.provider_tables), _vault(settings)
+    async with open_voyage(source) as voyage, open_database(settings.database_url) as database:
+        await _check(database, vault, keep=not dry_run)
+        return await import_voyage(
+            voyage, database, vault=vault, registry=registry, limits=Limits(rows=batch), dry_run=dry_run
+        )
+
+
+def _vault(settings: "Settings") -> "Vault | None":
+    """Without a master key the gateway serves, so conversations can be imported without one."""
+    from app.settings import as_secret
+    from app.vault import Vault
+
+    keys, field_key = as_secret(settings.credential_keys), as_secret(settings.field_encryption_key)
+    return Vault.from_config(keys, field_key) if keys is not None or field_key is not None else None
+
+
+async def _check(database: "Database", vault: "Vault | None", *, keep: bool) -> None:
+    """Raise `ConfigError` for tables of another version, and for master keys that this database does not know."""
+    from datetime import UTC, datetime
+
+    from app.db.key_checks import verify_key_checks
+    from app.db.migrate import current_revision_is_head
+    from app.errors import ConfigError
+
+    async with database.read() as session:
+        ready = await current_revision_is_head(session)
+    if not ready:
+        message = "The database has not the tables of this version: run `llm-gateway migrate` first."
+        raise ConfigError(message)
+    if vault is None:
+        return
+    async with database.write() as session:
+        await verify_key_checks(session, vault.check_values(), datetime.now(UTC))
+        if not keep:
+            await session.rollback()

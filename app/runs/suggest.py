@@ -1,0 +1,231 @@
+"""Places for one day of a trip: one model call that nobody reads along with, and nothing is stored."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final, final
+from uuid import UUID
+
+import structlog
+
+from app.db import credentials
+from app.db.session import Database
+from app.errors import (
+    Cancelled,
+    Forbidden,
+    GatewayError,
+    InvalidProviderResponse,
+    InvalidRequest,
+    ModelNotFound,
+    NotFound,
+    Origin,
+    Phase,
+    ProviderTimeout,
+    VoyageUnavailable,
+)
+from app.events import FinishReason, RunStatus
+from app.providers.model import ModelClient, ModelRequest
+from app.providers.provider import Route
+from app.providers.registry import Registry
+from app.runs.answer import Answer, origin_of
+from app.runs.choice import choose
+from app.runs.clock import Clock
+from app.runs.context import gather
+from app.runs.credentials import InstanceKey, open_api_key
+from app.runs.ending import Ending
+from app.runs.hub import RunHub, log_crash
+from app.runs.limits import RunLimits
+from app.runs.live import LiveRun
+from app.runs.outcome import Outcome, judge
+from app.runs.suggestions_prompt import TOOL, DayWishes, to_messages
+from app.runs.suggestions_reader import Suggestion, read_suggestions
+from app.secret import Secret
+from app.vault import Vault
+from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.preferences import Preferences
+from app.voyage.trips import Trip, fetch_trip
+
+TRIP_S: Final = 5.0
+VOYAGE_RETRY_S: Final = 5.0
+TOTAL_S: Final = 90.0
+"""A person waits in front of a dialog that shows nothing before everything is there."""
+MAX_ANSWER_CHARS: Final = 200_000
+"""Reasoning counts in: some models write far more of it than of the answer. There is no limit in tokens, as models
+that reason would spend it before they answer."""
+_AGAIN: Final = "Ask again."
+_AGAIN_OR_OTHER: Final = "Ask again, or choose another model."
+_log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks, and what they want to be answered by."""
+
+    user_id: str
+    session: Secret | None
+    """Theirs at Voyage; without one no trip can be read."""
+    provider: str | None = None
+    model: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggester:
+    """Turns wishes for a day into places; everything replaceable is given to it."""
+
+    database: Database
+    vault: Vault | None
+    registry: Registry
+    client: ModelClient
+    hub: RunHub
+    voyage: VoyageClient | None
+    instance_key: InstanceKey | None = None
+    limits: RunLimits = field(default_factory=RunLimits)
+    clock: Clock = field(default_factory=Clock)
+    new_id: Callable[[], UUID] = uuid.uuid4
+
+    async def suggest(self, asker: Asker, wishes: DayWishes) -> tuple[Suggestion, ...]:
+        """Ask the model, as the caller; being cancelled closes the call.
+
+        Raises `Forbidden` where no trip can be read, `NotFound` for a trip that is not the caller's,
+        `VoyageUnavailable`, what `choose` and `open_api_key` raise, `TooManyRuns`, `ServerShutdown`, and what a run
+        would end with. An answer that is cut off, or in which nothing can be used, is `InvalidProviderResponse`:
+        Voyage gives an empty list for it, which reads as if there were no such places. An empty list of the model's
+        own stays one.
+        """
+        trip, preferences = await self._context(asker.session, wishes.collection_id)
+        route = await choose(
+            self.database,
+            self.registry,
+            self.instance_key,
+            user_id=asker.user_id,
+            provider=asker.provider,
+            model=asker.model,
+        )
+        api_key = await self._api_key(asker.user_id, route)
+        run = self._run(asker.user_id, route)
+        request = ModelRequest(
+            route=route,
+            api_key=api_key,
+            own_key=self.instance_key is None or api_key is not self.instance_key.api_key,
+            messages=to_messages(wishes, trip, preferences),
+            tools=(TOOL,),
+            tool_choice=TOOL.name,
+            deadlines=replace(route.provider.deadlines, total_s=min(route.provider.deadlines.total_s, TOTAL_S)),
+            session_id=str(run.run_id),
+        )
+        with self.hub.hold(run):
+            return await self._answered(run, request)
+
+    async def _context(self, session: Secret | None, collection_id: UUID) -> tuple[Trip, Preferences | None]:
+        """Read trip and preferences at once; only the trip must be there."""
+        if self.voyage is None or session is None:
+            message = "A trip can only be read with the caller's own session at Voyage, and this request has none."
+            raise Forbidden(message, action="Sign in to Voyage and ask from there.")
+        reading = asyncio.create_task(gather(self.voyage, session, None, seconds=self.limits.context_s))
+        try:
+            trip = await fetch_trip(self.voyage, session, collection_id, seconds=TRIP_S)
+            if trip is None:
+                text = "There is no such trip of yours."
+                raise NotFound(text, action="Check the id.", fields={"collection_id": [text]})
+            _, preferences = await reading
+        except VoyageAway as away:
+            _log.warning("voyage_away", reason=away.reason)
+            retry_s = VOYAGE_RETRY_S if away.retry_after_s is None else away.retry_after_s
+            raise VoyageUnavailable(retry_after_s=retry_s) from None
+        finally:
+            reading.cancel()
+        return trip, preferences
+
+    async def _api_key(self, user_id: str, route: Route) -> Secret | None:
+        async with self.database.read() as session:
+            stored = await credentials.find_credential(session, user_id=user_id, provider=route.provider.id)
+        return open_api_key(
+            self.vault,
+            stored,
+            user_id=user_id,
+            provider=route.provider,
+            instance_key=self.instance_key,
+            model=route.model,
+        )
+
+    def _run(self, user_id: str, route: Route) -> LiveRun:
+        """Give a run for the machinery of answers; no conversation and no message has its id."""
+        one = self.new_id()
+        return LiveRun(
+            run_id=one,
+            user_id=user_id,
+            conversation_id=one,
+            user_message_id=one,
+            message_id=one,
+            provider=route.provider.id,
+            model=route.model,
+        )
+
+    async def _answered(self, run: LiveRun, request: ModelRequest) -> tuple[Suggestion, ...]:
+        limits = replace(self.limits, max_answer_chars=min(self.limits.max_answer_chars, MAX_ANSWER_CHARS))
+        answer = Answer(run, request.route, client=self.client, limits=limits, clock=self.clock)
+        asking = asyncio.create_task(_ask(answer, request), name=f"suggest {run.run_id}")
+        run.attach(asking)
+        failure = await self._over(asking, request, run)
+        result = _result(answer, failure, run.stopped_by, origin_of(request.route))
+        failed = isinstance(result, GatewayError)
+        outcome = Outcome(RunStatus.FAILED, result) if failed else Outcome(RunStatus.COMPLETED)
+        _log.info("suggestions.ended", **Ending(run=run, request_id=None, outcome=outcome).of(answer, outcome).logged())
+        if isinstance(result, GatewayError):
+            raise result
+        return result
+
+    async def _over(self, asking: "asyncio.Task[None]", request: ModelRequest, run: LiveRun) -> BaseException | None:
+        """Wait for the model call and give what it failed with; one that ignores its own deadline is left behind."""
+        try:
+            await asyncio.wait({asking}, timeout=request.deadlines.total_s + self.limits.close_s)
+        except asyncio.CancelledError:
+            asking.cancel()
+            await asyncio.wait({asking}, timeout=self.limits.close_s)
+            raise
+        if not asking.done():
+            asking.cancel()
+            _log.error("run.stuck", run_id=str(run.run_id), provider=run.provider)
+            return ProviderTimeout(origin=origin_of(request.route))
+        if asking.cancelled():
+            return asyncio.CancelledError()
+        failure = asking.exception()
+        if failure is not None and not isinstance(failure, GatewayError):
+            log_crash(failure, run.run_id)
+        return failure
+
+
+async def _ask(answer: Answer, request: ModelRequest) -> None:
+    """Ask with the tool and, where that is refused, once more without: not every model takes tools."""
+    try:
+        await answer.ask(request)
+    except (InvalidRequest, ModelNotFound):
+        # OpenRouter says 404 when no host of the model takes tools.
+        left_s = request.deadlines.total_s - answer.elapsed_ms / 1000
+        if answer.ttft_ms is not None or left_s <= 0:
+            raise
+        deadlines = replace(request.deadlines, total_s=left_s)
+        await answer.ask(replace(request, tools=(), tool_choice=None, deadlines=deadlines))
+
+
+def _result(
+    answer: Answer, failure: BaseException | None, stopped_by: GatewayError | None, origin: Origin
+) -> tuple[Suggestion, ...] | GatewayError:
+    """Give the places, or why there are none; half an answer is none here, and nothing of it is kept."""
+    finish = answer.draft.finish
+    if failure is not None or finish is FinishReason.CONTENT_FILTER:
+        error = judge(answer.draft, failure, stopped_by, origin=origin).error or Cancelled()
+        if error.phase is Phase.MID_STREAM:
+            error.action = _AGAIN
+        return error
+    if finish is FinishReason.LENGTH:
+        places, fault = None, "was cut off at its length limit"
+    else:
+        calls = [str(call["function"]["arguments"]) for call in answer.draft.tool_calls_json() or ()]
+        places, fault = read_suggestions(calls, answer.draft.message_content), "is no list of places"
+    if places is not None:
+        return places
+    message = f"The answer of {origin.label} {fault}."
+    return InvalidProviderResponse(message, action=_AGAIN_OR_OTHER, origin=origin, phase=Phase.MID_STREAM)

@@ -1,0 +1,59 @@
+"""Whose session it is, asked at the endpoint of Voyage's sign-in page, which is not throttled as its other ones are."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from app.secret import Secret
+from app.voyage.client import VoyageAnswer, VoyageAway, VoyageClient
+from app.voyage.reading import mapping
+
+PATH: Final = "/auth/browser/v1/auth/session"
+"""django-allauth, headless, client `browser`; with a slash at the end there is no such page."""
+MAX_CHARS: Final = 255
+"""Of an id and of a name."""
+_NOT_SIGNED_IN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE})
+"""Allauth's statuses for nobody and for a session that has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoyageUser:
+    """An account of Voyage."""
+
+    id: str
+    """The number of the account, as text."""
+    username: str | None
+
+
+async def who_is(client: VoyageClient, session: Secret) -> VoyageUser | None:
+    """Give whose session it is, None where Voyage says that it is nobody's.
+
+    Raises `VoyageAway` for everything that says neither, as a proxy's page or a refusal of its own.
+    """
+    answer = await client.get(PATH, session)
+    signed_in = mapping(mapping(answer.data).get("meta")).get("is_authenticated")
+    if answer.status == HTTPStatus.OK and signed_in is True:
+        return _user(answer)
+    if answer.status in _NOT_SIGNED_IN and signed_in is False:
+        return None
+    raise _unusable(answer)
+
+
+def _user(answer: VoyageAnswer) -> VoyageUser:
+    user = mapping(mapping(mapping(answer.data).get("data")).get("user"))
+    number = user.get("id")
+    user_id = _name(str(number) if isinstance(number, int) and not isinstance(number, bool) else number)
+    if user_id is None:
+        raise _unusable(answer)
+    return VoyageUser(id=user_id, username=_name(user.get("username")))
+
+
+def _name(value: object) -> str | None:
+    if isinstance(value, str) and 1 <= len(value) <= MAX_CHARS and value.isprintable() and value == value.strip():
+        return value
+    return None
+
+
+def _unusable(answer: VoyageAnswer) -> VoyageAway:
+    known = answer.status == HTTPStatus.OK or answer.status in _NOT_SIGNED_IN
+    return VoyageAway("unexpected_answer" if known else f"status_{answer.status}")
