@@ -12,7 +12,7 @@ import structlog
 
 from app.db import conversations, credentials, messages, prompts, runs
 from app.db.session import Database
-from app.errors import GatewayError, InternalError, Interrupted, ProviderTimeout, StorageUnavailable
+from app.errors import InternalError, Interrupted, StorageUnavailable
 from app.events import RunStarted, RunStatus
 from app.providers.model import ModelClient, ModelRequest, ToolSpec
 from app.providers.provider import Route
@@ -24,9 +24,10 @@ from app.runs.context import gather
 from app.runs.credentials import InstanceKey, open_api_key
 from app.runs.ending import Ending
 from app.runs.history import to_chat_messages
-from app.runs.hub import RunHub, log_crash
+from app.runs.hub import RunHub
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
+from app.runs.model_call import failure_of
 from app.runs.outcome import Outcome, judge
 from app.runs.prompt import BUILT_IN_PROMPT, TripNotes, compose
 from app.secret import Secret
@@ -119,7 +120,8 @@ class Runner:
         run.attach(asking)
         bare = Ending(run=run, request_id=send.request_id, outcome=Outcome(RunStatus.FAILED, InternalError()))
         try:
-            failure = await self._over(asking, run, route)
+            seconds = route.provider.deadlines.total_s + self.limits.close_s
+            failure = await failure_of(asking, run, seconds=seconds, origin=origin_of(route))
             answer.end()
             outcome = judge(answer.draft, failure, run.stopped_by, origin=origin_of(route))
             await self._end(bare.of(answer, outcome))
@@ -206,20 +208,6 @@ class Runner:
             session_id=str(send.conversation_id),
         )
         await answer.ask(request)
-
-    async def _over(self, asking: "asyncio.Task[None]", run: LiveRun, route: Route) -> BaseException | None:
-        """Wait for the model call and give what it failed with; one that ignores its own deadline is left behind."""
-        total_s = route.provider.deadlines.total_s
-        await asyncio.wait({asking}, timeout=total_s + self.limits.close_s)
-        if not asking.done():
-            _log.error("run.stuck", run_id=str(run.run_id), provider=route.provider.id)
-            return ProviderTimeout(origin=origin_of(route))
-        if asking.cancelled():
-            return asyncio.CancelledError()
-        failure = asking.exception()
-        if failure is not None and not isinstance(failure, GatewayError):
-            log_crash(failure, run.run_id)
-        return failure
 
     async def _store(self, ending: Ending, pauses_s: Iterable[float]) -> Stored:
         """Store the end in one transaction, trying again after each pause while storage stays away."""

@@ -21,7 +21,6 @@ from app.errors import (
     NotFound,
     Origin,
     Phase,
-    ProviderTimeout,
     VoyageUnavailable,
 )
 from app.events import FinishReason, RunStatus
@@ -34,9 +33,10 @@ from app.runs.clock import Clock
 from app.runs.context import gather
 from app.runs.credentials import InstanceKey, open_api_key
 from app.runs.ending import Ending
-from app.runs.hub import RunHub, log_crash
+from app.runs.hub import RunHub
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
+from app.runs.model_call import failure_of
 from app.runs.outcome import Outcome, judge
 from app.runs.suggestions_prompt import TOOL, DayWishes, to_messages
 from app.runs.suggestions_reader import Suggestion, read_suggestions
@@ -168,7 +168,12 @@ class Suggester:
         answer = Answer(run, request.route, client=self.client, limits=limits, clock=self.clock)
         asking = asyncio.create_task(_ask(answer, request), name=f"suggest {run.run_id}")
         run.attach(asking)
-        failure = await self._over(asking, request, run)
+        seconds = request.deadlines.total_s + self.limits.close_s
+        try:
+            failure = await failure_of(asking, run, seconds=seconds, origin=origin_of(request.route))
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking}, timeout=self.limits.close_s)
         result = _result(answer, failure, run.stopped_by, origin_of(request.route))
         failed = isinstance(result, GatewayError)
         outcome = Outcome(RunStatus.FAILED, result) if failed else Outcome(RunStatus.COMPLETED)
@@ -176,25 +181,6 @@ class Suggester:
         if isinstance(result, GatewayError):
             raise result
         return result
-
-    async def _over(self, asking: "asyncio.Task[None]", request: ModelRequest, run: LiveRun) -> BaseException | None:
-        """Wait for the model call and give what it failed with; one that ignores its own deadline is left behind."""
-        try:
-            await asyncio.wait({asking}, timeout=request.deadlines.total_s + self.limits.close_s)
-        except asyncio.CancelledError:
-            asking.cancel()
-            await asyncio.wait({asking}, timeout=self.limits.close_s)
-            raise
-        if not asking.done():
-            asking.cancel()
-            _log.error("run.stuck", run_id=str(run.run_id), provider=run.provider)
-            return ProviderTimeout(origin=origin_of(request.route))
-        if asking.cancelled():
-            return asyncio.CancelledError()
-        failure = asking.exception()
-        if failure is not None and not isinstance(failure, GatewayError):
-            log_crash(failure, run.run_id)
-        return failure
 
 
 async def _ask(answer: Answer, request: ModelRequest) -> None:

@@ -28,6 +28,8 @@ READING = [operation for operation in ALL if operation.method not in UNSAFE]
 KEYS = "/api/integrations/api-keys/"
 LIST = "/api/chat/conversations/"
 FOREIGN = "https://evil.example"
+SITE = "https://voyage.example.org"
+"""Trusted, as `ORIGIN` is."""
 TOKEN, OTHER = mask(new_secret()), mask(new_secret())
 ANSWER: list[Step] = [TextDelta('{"suggestions": []}'), STOP]
 """Good for a chat and for a day's suggestions."""
@@ -71,7 +73,10 @@ REFUSED: list[tuple[Sent, str]] = [
     (Sent(origin="null"), "the origin null is not trusted"),
     (Sent(origin=""), "the origin (empty) is not trusted"),
     (Sent(origin=f"{ORIGIN}.evil.example"), f"the origin {ORIGIN}.evil.example is not trusted"),
-    (Sent(origin=f"{ORIGIN}1"), f"the origin {ORIGIN}1 is not trusted"),
+    (Sent(origin=f"{SITE}.evil.example"), f"the origin {SITE}.evil.example is not trusted"),
+    (Sent(origin=f"{SITE}:8443"), f"the origin {SITE}:8443 is not trusted"),
+    (Sent(origin=SITE.replace("https", "http")), "is not trusted"),
+    (Sent(origin=SITE.replace("//", "//www.")), "is not trusted"),
     (Sent(origin=FOREIGN, referer=f"{ORIGIN}/"), f"the origin {FOREIGN} is not trusted"),
     (Sent(origin=None, referer=f"{FOREIGN}/{ORIGIN}"), f"the Referer's origin {FOREIGN} is not trusted"),
     (Sent(origin=None, referer="about:blank"), "the Referer's origin about:blank is not trusted"),
@@ -87,7 +92,7 @@ def sharing(secret: str) -> Iterator[Sent]:
             yield Sent(header=header, cookie=cookie)
             yield Sent(header=header, cookie=cookie, origin=None)
             yield Sent(header=header, cookie=cookie, origin=None, referer=f"{ORIGIN}/collections/1?x=1#y")
-            yield Sent(header=header, cookie=cookie, origin=ORIGIN.upper(), referer=f"{FOREIGN}/")
+            yield Sent(header=header, cookie=cookie, origin=f"{SITE.upper()}:443", referer=f"{FOREIGN}/")
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,8 @@ class Door:
 
 @pytest.fixture
 async def door(database_url: str) -> AsyncGenerator[Door]:
-    async with open_drop_in(database_url, ANSWER, auth_methods=EVERY_WAY) as house:
+    given = {"auth_methods": EVERY_WAY, "trusted_origins": f"{ORIGIN}, {SITE}/"}
+    async with open_drop_in(database_url, ANSWER, **given) as house:
         sessionid = house.voyage.sign_in(ADA)
         async with checked_client(house.base_url, Sent().headers(sessionid)) as page:
             yield Door(house, sessionid, page, house.gateway.nobody, house.voyage.add_trip(ADA))

@@ -200,13 +200,13 @@ async def test_row_7_the_content_type_lets_the_proxy_pass_the_stream_on(database
     pause = Pause()
     async with (
         open_drop_in(database_url, [TextDelta("Lisbon"), pause, STOP]) as drop_in,
+        asyncio.timeout(10),
         drop_in.ada.open("POST", await send_path(drop_in), {"message": "Where to?"}) as answer,
     ):
         assert (answer.status, EVENT_STREAM in answer.headers["content-type"]) == (200, True)
         reader, chunks = VoyageReader(), answer.chunks()
-        async with asyncio.timeout(5):
-            while reader.bubble != "Lisbon":
-                reader.feed(await anext(chunks))
+        while reader.bubble != "Lisbon":
+            reader.feed(await anext(chunks))
         assert not pause.release.is_set()
         pause.release.set()
         assert b"".join([chunk async for chunk in chunks]).endswith(b"data: [DONE]\n\n")
