@@ -6,8 +6,10 @@ from typing import Final, Never, final
 
 from typing_extensions import override
 
-API_KEY_CHARS: Final = range(8, 513)
-"""How long a provider key may be; no provider's is outside of this."""
+API_KEY_CHARS: Final = range(1, 513)
+"""How long a provider key may be; one for a server of one's own is often a single word that stands for none."""
+SECRET_CHARS: Final = 8
+"""Shorter ones are no secrets: taking them out of texts would take ordinary words out."""
 _HIDDEN: Final = "[secret]"
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 

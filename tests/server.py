@@ -18,6 +18,14 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Generator[None]:
         yield
 
+    @override
+    async def main_loop(self) -> None:
+        # uvicorn looks ten times a second whether it is to end: a wait at the end of most tests.
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += 1
+            await asyncio.sleep(0.01)
+
 
 @asynccontextmanager
 async def running(app: ASGIApp, *, graceful_s: int = 5, **config: Any) -> AsyncGenerator[str]:

@@ -36,6 +36,7 @@ from app.errors.base import (
     Origin,
     Phase,
     all_errors,
+    text_with_error,
 )
 from app.errors.caller import (
     AuthenticationFailed,
@@ -163,4 +164,5 @@ __all__ = [
     "UnknownError",
     "VoyageUnavailable",
     "all_errors",
+    "text_with_error",
 ]

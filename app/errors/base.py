@@ -117,7 +117,7 @@ class ErrorBody:
         """Give the object as JSON-ready data; `error` and `detail` are always non-empty strings."""
         error = self.error
         sentence = error.sentence
-        shown = f"{self.partial_text}\n\n⚠ {sentence}" if self.partial_text else sentence
+        shown = text_with_error(self.partial_text, sentence)
         arrays = {name: list(texts) for name, texts in error.fields.items() if name not in _RESERVED}
         return arrays | {
             "error": shown,
@@ -154,6 +154,11 @@ class ErrorBody:
     @override
     def __str__(self) -> str:
         return self.error.sentence
+
+
+def text_with_error(text: str, sentence: str) -> str:
+    """Give what a person reads where an answer broke off: what had arrived, then what is wrong."""
+    return f"{text}\n\n⚠ {sentence}" if text else sentence
 
 
 def all_errors(base: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:

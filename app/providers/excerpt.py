@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from app.errors import UPSTREAM_EXCERPT_LIMIT
-from app.secret import Secret
+from app.secret import SECRET_CHARS, Secret
 
 _READ_LIMIT: Final = 4096
 """Characters looked at; a longer text is cut before any pattern runs over it."""
@@ -33,7 +33,7 @@ def excerpt(text: str, key: Secret | None) -> str | None:
     upstream could echo it in.
     """
     short = text[:_READ_LIMIT]
-    if key is not None:
+    if key is not None and len(key.reveal()) >= SECRET_CHARS:
         for form in _forms(key.reveal()):
             short = short.replace(form, _HIDDEN)
     if "<html" in short.lower() or "<!doctype" in short.lower():

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from app.secret import Secret
+from app.secret import SECRET_CHARS, Secret
 
 HIDDEN: Final = "[…]"
 
@@ -11,8 +11,8 @@ class KeyFilter:
     """Holds back only what could be the beginning of the key."""
 
     def __init__(self, key: Secret | None) -> None:
-        """Look for `key`; None lets everything pass."""
-        self._key = key
+        """Look for `key`; None, or one too short to be a secret, lets everything pass."""
+        self._key = key if key is not None and len(key.reveal()) >= SECRET_CHARS else None
         self._held = ""
 
     def add(self, text: str) -> str:

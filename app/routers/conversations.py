@@ -9,7 +9,7 @@ from app.db import conversations, messages
 from app.db.models import Conversation, Message
 from app.db.runs import active_run_id
 from app.deps import ChatCallerDep, ConversationId, ServicesDep
-from app.errors import NotFound
+from app.errors import NotFound, text_with_error
 from app.events import RunStatus
 from app.schemas.conversation import (
     ActiveRun,
@@ -94,9 +94,17 @@ def _answer(conversation: Conversation, written: Sequence[Message]) -> Conversat
         title=conversation.title,
         created_at=conversation.created_at,
         updated_at=conversation.updated_at,
-        messages=[MessageAnswer.model_validate(message) for message in written],
+        messages=[_message(message) for message in written],
         active_run=_active_run(written),
     )
+
+
+def _message(message: Message) -> MessageAnswer:
+    """Give a message as a person saw it: the Voyage UI knows no other place for the error of an answer."""
+    answer = MessageAnswer.model_validate(message)
+    if message.error is None:
+        return answer
+    return answer.model_copy(update={"content": text_with_error(message.content, str(message.error["error"]))})
 
 
 def _active_run(written: Sequence[Message]) -> ActiveRun | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.schemas.body import TITLE_CHARS
 
@@ -37,6 +37,9 @@ class MessageAnswer(BaseModel):
     id: UUID
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    """What a person saw; where an answer failed, its text and then the sentence of the error, as in the stream."""
+    text: str = Field(validation_alias="content")
+    """What was written, without that sentence."""
     tool_calls: list[Any] | None
     tool_call_id: str | None
     name: str | None

@@ -29,3 +29,9 @@ def test_text_that_is_no_beginning_of_the_key_is_not_held_back() -> None:
 
 def test_without_a_key_everything_passes() -> None:
     assert KeyFilter(None).add(KEY) == KEY
+
+
+def test_a_word_that_stands_for_a_key_stays_in_the_text() -> None:
+    filter_ = KeyFilter(Secret("ollama"))
+
+    assert [filter_.add("I run on oll"), filter_.add("ama."), filter_.end()] == ["I run on oll", "ama.", ""]

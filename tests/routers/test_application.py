@@ -236,7 +236,8 @@ async def test_what_the_last_process_left_running_is_interrupted(database_url: s
         messages = (await gateway.http.get(f"{LIST}/{id_}")).json()["messages"]
         assert messages[1]["status"] == "interrupted"
         assert messages[1]["error"]["error_category"] == "interrupted"
-        assert messages[1]["content"] == "Lisbon is lovely "
+        assert messages[1]["text"] == "Lisbon is lovely "
+        assert messages[1]["content"].startswith("Lisbon is lovely \n\n⚠ The gateway was restarted")
         assert (await gateway.tell(id_)).bubble == "Lisbon is lovely "
 
 

@@ -22,6 +22,7 @@ MESSAGE: Final = {
     "name": TEXT,
     "created_at": TIME,
     # The UI reads none of the others.
+    "text": str,
     "seq": int,
     "status": str,
     "finish_reason": TEXT,

@@ -215,12 +215,13 @@ async def test_defect_4_text_reason_and_error_are_there_after_a_reload(database_
     ]
     async with open_drop_in(database_url, *scripts) as drop_in:
         page = await drop_in.chat()
-        for _ in scripts:
-            await page.send("Where to?")
+        shown = [await page.send("Where to?") for _ in scripts]
         reloaded = await drop_in.chat(storage=page.storage)
         stored = (await drop_in.ada.get(f"{CONVERSATIONS}{page.selected}/")).json()["messages"][1::2]
 
-    assert [bubble.text for bubble in reloaded.bubbles if bubble.role == "assistant"] == ["Half", "Long", "Odd", ""]
+    assert shown[0] == f"Half\n\n⚠ {cut.sentence}"
+    assert [bubble.text for bubble in reloaded.bubbles if bubble.role == "assistant"] == shown
+    assert [message["text"] for message in stored] == ["Half", "Long", "Odd", ""]
     assert [(message["status"], message["finish_reason"]) for message in stored] == [
         ("failed", None),
         ("incomplete", "length"),

@@ -222,16 +222,14 @@ async def test_a_reload_during_an_answer_shows_that_it_is_being_written(database
 async def test_a_failed_answer_keeps_its_text_with_the_error(database_url: str) -> None:
     async with opened(database_url, [TextDelta("Half"), CUT], [REFUSED], words("Fine")) as house:
         page = await house.chat()
-        assert [await page.send(text) for text in ("One", "Two", "Three")] == [
-            f"Half\n\n⚠ {CUT.sentence}",
-            REFUSED.sentence,
-            "Fine ",
-        ]
+        shown = [await page.send(text) for text in ("One", "Two", "Three")]
+        assert shown == [f"Half\n\n⚠ {CUT.sentence}", REFUSED.sentence, "Fine "]
 
         reloaded = await house.chat()
         answers = (await house.messages(reloaded))[1::2]
 
-    assert [bubble.text for bubble in reloaded.bubbles][1::2] == ["Half", "", "Fine "]
+    assert [bubble.text for bubble in reloaded.bubbles][1::2] == shown
+    assert [answer["text"] for answer in answers] == ["Half", "", "Fine "]
     assert [answer["status"] for answer in answers] == ["failed", "failed", "completed"]
     assert [answer["error"] and answer["error"]["error"] for answer in answers] == [
         CUT.sentence,

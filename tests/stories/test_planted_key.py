@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import structlog
 
 from app import log
 from app.providers.provider import Wire
@@ -36,6 +37,7 @@ def everything_logged() -> Iterator[StringIO]:
             handler.setStream(written)  # pyright: ignore[reportUnknownMemberType]  # its stream type is not known
     yield written
     root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("wire", list(Wire))

@@ -94,7 +94,8 @@ async def check_fault(story: Story, fault: Fault, wire: Wire) -> None:
     assert stream.raw.endswith(b"data: [DONE]\n\n")
     assert sum(event["type"].startswith("run.") and "status" in event for event in stream.events) == 1
     stored = (await story.messages(conversation))[-1]
-    assert stored["content"] == stream.text
+    assert stored["text"] == stream.text
+    assert stored["content"] == (stream.events[-1].get("error") or stream.text)
     if fault.before_text:
         assert stream.text.startswith("Hello")
     if expected is None:

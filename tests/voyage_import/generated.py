@@ -144,7 +144,7 @@ class Generator:
             reason = "unreadable, not encrypted with this FIELD_ENCRYPTION_KEY, or damaged"
             self.expected.saw(Kind.KEYS, "unreadable", reason)
         elif self._bad():
-            token = self._fernet.encrypt(self._random.choice((b"short", b"has a space in it"))).decode()
+            token = self._fernet.encrypt(self._random.choice((b"x" * 513, b"has a space in it"))).decode()
             self.expected.saw(Kind.KEYS, "unreadable")
         else:
             unknown = ["imported, for a provider that is not known here"] if provider == "google_maps" else []

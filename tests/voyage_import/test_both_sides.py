@@ -142,19 +142,38 @@ async def test_a_conversation_that_went_on_in_both_has_everything_and_is_counted
     assert (await stored(database, held))[-2].id == next_one.user_message_id
 
 
+async def test_a_conversation_whose_last_messages_are_unreadable_is_imported_all_the_same(
+    voyage: Voyage, database: Database, held: UUID
+) -> None:
+    await voyage.message(held, "robot", "Beep", at=9)
+    piecewise = Limits(rows=1, messages=2)
+
+    first = await run(voyage, database, limits=piecewise)
+    again = await run(voyage, database, limits=piecewise)
+    await finish(database, (await begin(database, held, user_id=str(USER), now=at(10))).run_id, now=at(11))
+    await voyage.message(held, "user", "More", at=3)
+    await voyage.message(held, "user", "And more", at=4)
+    await voyage.touch(held, 9)
+    both = await run(voyage, database, limits=piecewise)
+
+    found = [counts(report, Kind.CONVERSATIONS) for report in (first, again, both)]
+    assert found == [(1, 0, 0, 0), (0, 1, 0, 0), (1, 0, 0, 0)]
+    assert list(reasons(both, Kind.CONVERSATIONS).values()) == [1]
+
+
 async def test_a_title_given_here_stays_and_a_blank_one_is_filled(
     voyage: Voyage, database: Database, held: UUID
 ) -> None:
-    empty = await voyage.conversation(USER)
+    empty, blanked = await voyage.conversation(USER), await voyage.conversation(USER, "Old")
     await run(voyage, database)
     await rename(database, held, "Mine", 3)
-    await voyage.execute("UPDATE chat_chatconversation SET title = 'Theirs', updated_at = $1", at(5))
-    await run(voyage, database)
-    assert (await title(database, held), await title(database, empty)) == ("Mine", "Theirs")
+    await rename(database, blanked, "", 3)
+    for number, new in enumerate(("Theirs", "Later")):
+        await voyage.execute("UPDATE chat_chatconversation SET title = $1, updated_at = $2", new, at(5 + number))
+        await run(voyage, database)
 
-    await voyage.execute("UPDATE chat_chatconversation SET title = 'Later', updated_at = $1", at(6))
-    await run(voyage, database)
-    assert (await title(database, held), await title(database, empty)) == ("Mine", "Later")
+        assert (await title(database, held), await title(database, empty)) == ("Mine", new)
+        assert await title(database, blanked) == "Theirs"
 
 
 async def test_what_was_deleted_here_does_not_come_back(voyage: Voyage, database: Database, held: UUID) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,13 @@ async def generator(voyage: Voyage) -> Generator:
     made.make(users=9, messages=300, keys=40)
     await made.fill(voyage)
     return made
+
+
+async def waiting(admin: Any, count: int) -> None:
+    """Wait until so many statements wait for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    while await admin.fetchval(query) < count:  # noqa: ASYNC110 - a lock sets no event
+        await asyncio.sleep(0.001)
 
 
 @asynccontextmanager
@@ -81,12 +89,34 @@ async def test_killed_in_a_transaction(generator: Generator, voyage: Voyage, pos
     admin = await connect(postgres_url)
     await admin.execute(TRIGGER)
     await admin.execute("SELECT pg_advisory_lock(1)")
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = $1::oid"
-    mine = await admin.fetchval("SELECT oid FROM pg_database WHERE datname = current_database()")
     process = await start("--batch", "5", **environ(voyage, postgres_url))
     async with killed(process):
-        while not await admin.fetchval(waiting, mine):  # noqa: ASYNC110 - nor does a lock
-            await asyncio.sleep(0.001)
+        await waiting(admin, 1)
     await admin.close()  # and nobody waits any more
 
     await goes_on_to_the_same_end(generator, voyage, postgres_url)
+
+
+async def test_an_import_that_comes_while_another_one_is_storing_stores_the_rest(
+    generator: Generator, voyage: Voyage, postgres_url: str
+) -> None:
+    admin, databases = await connect(postgres_url), [Database.open(postgres_url) for _ in range(2)]
+    await admin.execute(TRIGGER)
+    await admin.execute("SELECT pg_advisory_lock(1)")
+    async with asyncio.timeout(60):
+        first = asyncio.create_task(run(voyage, databases[0]))
+        await waiting(admin, 1)
+        second = asyncio.create_task(run(voyage, databases[1]))
+        await waiting(admin, 2)
+        await admin.execute("SELECT pg_advisory_unlock(1)")
+        reports = [await first, await second]
+    for each in databases:
+        await each.close()
+    await admin.close()
+
+    arrived = await dump(postgres_url)
+    assert told(arrived) == generator.expected.messages
+    assert opened_keys(arrived, vault_of(voyage)) == generator.expected.keys
+    for kind, expected in generator.expected.counts.items():
+        assert sum(counts(report, kind)[0] for report in reports) == expected["imported"]
+        assert [counts(report, kind)[2:] for report in reports] == [(expected["unreadable"], 0)] * 2
