@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.voyage_source import open_voyage
 from app.db.voyage_tables import MessageOutline, VoyageConversation
+from app.errors import VoyageUnavailable
 from app.voyage_import.merge import Part, cut
 from tests.voyage_import.voyage import NOON, Voyage
 
@@ -65,3 +66,16 @@ def test_pieces_have_everything_in_order_and_are_within_the_limit(
     for piece in pieces:
         needed = [cost[outline.id] for part in piece for outline in part.outlines if cost.get(outline.id)]
         assert sum(needed) <= limit or len(needed) == 1
+
+
+async def test_a_connection_that_is_lost_says_which_and_what_to_do(voyage: Voyage) -> None:
+    await voyage.user(1)
+    cut_off = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
+    async with open_voyage(voyage.url) as source:
+        await voyage.execute(cut_off, "voyage")
+        with pytest.raises(VoyageUnavailable) as failure:
+            await source.conversations(after=None, limit=10)
+
+    assert "--from" in failure.value.sentence
+    assert "run it again" in failure.value.sentence
+    assert failure.value.__cause__ is None
