@@ -11,6 +11,11 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+@final
+class CacheClosed(Exception):
+    """The cache gives no more answers."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer(Generic[V]):
     """What a load gave, and between which moments it may be believed."""
@@ -43,8 +48,8 @@ class SharedCache(Generic[K, V]):
         """Give what is kept for `key`, or what `load` gives, which then is good for `ttl_s(value)` seconds.
 
         The age counts from the moment the load began, so that no caller ever has an answer to a question that was
-        put longer ago than that. Raises what `load` raises, to everybody who waited for it, and `RuntimeError` after
-        `close`. A failure is not kept.
+        put longer ago than that. Raises what `load` raises, to everybody who waited for it, and `CacheClosed` after
+        and during `close`. A failure is not kept.
         """
         asked = self._monotonic()
         while not self._closed:
@@ -56,10 +61,10 @@ class SharedCache(Generic[K, V]):
                 return answer.value
             # That load had begun too long before this caller asked. The next one begins after.
         message = "the cache is closed"
-        raise RuntimeError(message)
+        raise CacheClosed(message)
 
     async def close(self) -> None:
-        """End the loads under way and forget everything; who waits gets `RuntimeError`."""
+        """End the loads under way and forget everything; who waits gets `CacheClosed`."""
         self._closed = True
         loads = list(self._loads.values())
         for load in loads:
@@ -77,7 +82,7 @@ class SharedCache(Generic[K, V]):
         await asyncio.wait({task})
         if task.cancelled():
             message = "the load was ended before it had an answer"
-            raise RuntimeError(message)
+            raise CacheClosed(message)
         return task.result()
 
     async def _run(self, key: K, load: Callable[[], Awaitable[V]], ttl_s: Callable[[V], float]) -> _Answer[V]:

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from typing_extensions import override
 from uvicorn.loops.auto import auto_loop_factory
 
+from app.auth.csrf import parse_origins
 from app.db.migrate import current_revision_is_head, upgrade
 from app.db.session import Database
 from app.errors import ConfigError, StorageUnavailable
@@ -160,7 +161,7 @@ def _sign_in_complaint(settings: Settings) -> str:
         )
     if "voyage_session" in on and settings.voyage_url is None:
         return "GATEWAY_AUTH_METHODS has voyage_session: set GATEWAY_VOYAGE_URL to where Voyage's own server answers."
-    if "voyage_session" in on and not settings.trusted_origins:
+    if "voyage_session" in on and not parse_origins(settings.trusted_origins or ""):
         return "GATEWAY_AUTH_METHODS has voyage_session: set GATEWAY_TRUSTED_ORIGINS to the origin of the frontend."
     return ""
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cache import SharedCache
+from app.cache import CacheClosed, SharedCache
 
 TTL_S = 30.0
 
@@ -205,9 +205,9 @@ async def test_closing_ends_the_loads_and_whoever_waits_is_told(shop: Shop) -> N
     waiting = await shop.begin("a")
     await shop.cache.close()
 
-    with pytest.raises(RuntimeError, match="ended"):
+    with pytest.raises(CacheClosed, match="ended"):
         await waiting
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(CacheClosed, match="closed"):
         await shop.get("a")
     assert shop.asked == ["a"]
     await shop.cache.close()

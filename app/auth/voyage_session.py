@@ -10,10 +10,10 @@ from typing_extensions import override
 
 from app.auth import csrf
 from app.auth.caller import Authenticator, Caller
-from app.cache import SharedCache
+from app.cache import CacheClosed, SharedCache
 from app.errors import AuthUnavailable, NotAuthenticated
 from app.secret import Secret
-from app.voyage.client import SESSION_ID, VoyageAway, VoyageClient
+from app.voyage.client import SESSION_ID, WAIT_S, VoyageAway, VoyageClient
 from app.voyage.whoami import VoyageUser, who_is
 
 COOKIE: Final = "sessionid"
@@ -21,9 +21,6 @@ METHOD: Final = "voyage_session"
 MAX_SESSIONS: Final = 10_000
 NOBODY_TTL_S: Final = 5.0
 """How long a session that is nobody's is not asked about again."""
-RETRY_S: Final = 5.0
-LONGEST_RETRY_S: Final = 60.0
-"""Voyage may say a day, when a budget is spent; people try again before that."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -86,7 +83,7 @@ class VoyageSessions(Authenticator):
         return Caller(user_id=user.id, method=METHOD, username=user.username, session=session)
 
     async def close(self) -> None:
-        """End the questions under way."""
+        """End the questions under way; who waits for one gets `AuthUnavailable`."""
         await self._users.close()
 
     async def _ask(self, session: Secret) -> VoyageUser | None:
@@ -95,14 +92,16 @@ class VoyageSessions(Authenticator):
                 return await who_is(self._client, session)
             except VoyageAway as away:
                 # Here and not where it is raised again: once for each question, however many wait for the answer.
-                _log.warning("voyage_away", reason=away.reason)
+                _log.warning("voyage_away", part="session", reason=away.reason)
                 raise
 
         digest = hashlib.sha256(session.reveal().encode()).digest()
         try:
             return await self._users.get(digest, load, self._keep_s)
         except VoyageAway as away:
-            raise AuthUnavailable(retry_after_s=min(away.retry_after_s or RETRY_S, LONGEST_RETRY_S)) from None
+            raise AuthUnavailable(retry_after_s=away.wait_s()) from None
+        except CacheClosed:
+            raise AuthUnavailable(retry_after_s=WAIT_S) from None
 
     def _keep_s(self, user: VoyageUser | None) -> float:
         return NOBODY_TTL_S if user is None else self._ttl_s

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from app.vault import Vault
     from app.voyage_import import ImportReport
 
-DEFAULT_BATCH: Final = 200
 MAX_BATCH: Final = 1000
 
 
@@ -31,11 +30,10 @@ MAX_BATCH: Final = 1000
 @click.option(
     "--batch",
     type=click.IntRange(1, MAX_BATCH),
-    default=DEFAULT_BATCH,
-    show_default=True,
+    show_default="a few hundred",
     help="How many conversations or keys are written in one transaction.",
 )
-def import_voyage(source: str, batch: int, *, dry_run: bool) -> None:
+def import_voyage(source: str, batch: int | None, *, dry_run: bool) -> None:
     """Import conversations, provider keys, AI settings and the system prompt from Voyage.
 
     Voyage's rows stay as they are. It is safe to stop, to repeat, and to run beside a running gateway.
@@ -50,7 +48,7 @@ def import_voyage(source: str, batch: int, *, dry_run: bool) -> None:
         click.echo("This was a dry run: nothing was written.", err=True)
 
 
-async def _import(settings: "Settings", source: str, batch: int, *, dry_run: bool) -> "ImportReport":
+async def _import(settings: "Settings", source: str, batch: int | None, *, dry_run: bool) -> "ImportReport":
     from app.db.voyage_source import open_voyage
     from app.providers.registry import build_registry
     from app.serve import open_database
@@ -59,9 +57,8 @@ async def _import(settings: "Settings", source: str, batch: int, *, dry_run: boo
     registry, vault = build_registry(settings.provider_tables), _vault(settings)
     async with open_voyage(source) as voyage, open_database(settings.database_url) as database:
         await _check(database, vault, keep=not dry_run)
-        return await import_voyage(
-            voyage, database, vault=vault, registry=registry, limits=Limits(rows=batch), dry_run=dry_run
-        )
+        limits = Limits() if batch is None else Limits(rows=batch)
+        return await import_voyage(voyage, database, vault=vault, registry=registry, limits=limits, dry_run=dry_run)
 
 
 def _vault(settings: "Settings") -> "Vault | None":

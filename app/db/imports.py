@@ -6,7 +6,7 @@ They read and write rows of all users; only the import, which is the operator's,
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, insert, or_, select, update
@@ -25,6 +25,7 @@ _TURN: Final = 7_205_759_404
 """The advisory lock of imports; any number that nobody else uses."""
 
 Row = dict[str, Any]
+Here_co = TypeVar("Here_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +56,26 @@ class RowHere:
 
     id: UUID
     user_id: str
-    provider: str
-    """"" for AI settings."""
+    provider: str = ""
+    origin: str = ""
+    """What the key is sealed for; like `provider` "" for AI settings."""
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsHere:
+    """Which of Voyage's keys, or of its AI settings, were taken over, and what is here."""
+
+    marks: Mapping[str, datetime]
+    rows: Sequence[RowHere]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptHere:
+    """Which version of the system prompt was taken over, and when the one here was set."""
+
+    version: datetime | None
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +98,22 @@ class NewRows:
 
     def __bool__(self) -> bool:
         return bool(self.new or self.changed or self.messages or self.marks)
+
+
+class Reading(Protocol[Here_co]):
+    """Reads what is here; `lock` keeps everybody else from changing it until the transaction ends."""
+
+    async def __call__(self, session: AsyncSession, *, lock: bool) -> Here_co:
+        """Give what is here."""
+        ...
+
+
+class Storing(Protocol):
+    """Stores rows and their marks."""
+
+    async def __call__(self, session: AsyncSession, *, rows: NewRows) -> dict[object, str]:
+        """Give why for each id that is left out."""
+        ...
 
 
 async def take_turn(session: AsyncSession) -> None:
@@ -123,61 +157,49 @@ async def read_conversations(
 
 
 async def read_credentials(
-    session: AsyncSession, *, ids: Sequence[UUID], user_ids: Sequence[str], lock: bool
-) -> Sequence[RowHere]:
+    session: AsyncSession, *, kind: str, ids: Sequence[UUID], user_ids: Sequence[str], lock: bool
+) -> RowsHere:
     """Give the credentials that have one of the ids or belong to one of the users."""
-    columns = (Credential.id, Credential.user_id, Credential.provider, Credential.updated_at)
+    columns = (Credential.id, Credential.user_id, Credential.provider, Credential.origin, Credential.updated_at)
     query = select(*columns).where(or_(Credential.id.in_(ids), Credential.user_id.in_(user_ids)))
     query = query.order_by(Credential.id)
     rows = await session.execute(query.with_for_update() if lock else query)
-    return [RowHere(**row) for row in rows.mappings()]
+    marks = await read_marks(session, kind=kind, source_ids=map(str, ids))
+    return RowsHere(marks=marks, rows=[RowHere(**row) for row in rows.mappings()])
 
 
 async def read_ai_settings(
-    session: AsyncSession, *, ids: Sequence[UUID], user_ids: Sequence[str], lock: bool
-) -> Sequence[RowHere]:
+    session: AsyncSession, *, kind: str, ids: Sequence[UUID], user_ids: Sequence[str], lock: bool
+) -> RowsHere:
     """Give the AI settings that have one of the ids or belong to one of the users."""
     columns = (AiSettings.id, AiSettings.user_id, AiSettings.updated_at)
     query = select(*columns).where(or_(AiSettings.id.in_(ids), AiSettings.user_id.in_(user_ids)))
     query = query.order_by(AiSettings.id)
     rows = await session.execute(query.with_for_update() if lock else query)
-    return [RowHere(**row, provider="") for row in rows.mappings()]
+    marks = await read_marks(session, kind=kind, source_ids=map(str, ids))
+    return RowsHere(marks=marks, rows=[RowHere(**row) for row in rows.mappings()])
 
 
-async def read_prompt_time(session: AsyncSession, *, prompt_id: int) -> datetime | None:
+async def read_prompt(session: AsyncSession, *, kind: str, prompt_id: int, lock: bool) -> PromptHere:
     """Give when the system prompt was set, if there is one."""
-    return await session.scalar(select(SystemPrompt.updated_at).where(SystemPrompt.id == prompt_id))
+    query = select(SystemPrompt.updated_at).where(SystemPrompt.id == prompt_id)
+    updated_at = await session.scalar(query.with_for_update() if lock else query)
+    marks = await read_marks(session, kind=kind, source_ids=[str(prompt_id)])
+    return PromptHere(version=marks.get(str(prompt_id)), updated_at=updated_at)
 
 
 async def store_conversations(session: AsyncSession, *, kind: str, rows: NewRows) -> dict[object, str]:
     """Store conversations, their messages and their marks; gives why for each id, of either, that is left out."""
-    refused = await _store(session, insert(Conversation), rows.new)
-    refused |= await _store(session, update(Conversation), rows.changed)
+    refused = await store_rows(session, table=Conversation, kind=kind, rows=rows)
     refused |= {
         row["id"]: refused[row["conversation_id"]] for row in rows.messages if row["conversation_id"] in refused
     }
     kept = [row for row in rows.messages if row["id"] not in refused]
-    refused |= await _store(session, insert(Message), kept)
-    await _set_marks(session, kind, rows.marks, refused)
-    return refused
+    return refused | await _store(session, insert(Message), kept)
 
 
-async def store_credentials(session: AsyncSession, *, kind: str, rows: NewRows) -> dict[object, str]:
-    """Store credentials and marks; gives why for each id that is left out."""
-    return await _store_rows(session, Credential, kind, rows)
-
-
-async def store_ai_settings(session: AsyncSession, *, kind: str, rows: NewRows) -> dict[object, str]:
-    """Store AI settings and marks; gives why for each id that is left out."""
-    return await _store_rows(session, AiSettings, kind, rows)
-
-
-async def store_prompt(session: AsyncSession, *, kind: str, rows: NewRows) -> dict[object, str]:
-    """Store the system prompt and its mark; gives why for its id if it is left out."""
-    return await _store_rows(session, SystemPrompt, kind, rows)
-
-
-async def _store_rows(session: AsyncSession, table: type[Base], kind: str, rows: NewRows) -> dict[object, str]:
+async def store_rows(session: AsyncSession, *, table: type[Base], kind: str, rows: NewRows) -> dict[object, str]:
+    """Store rows of one table and their marks, without messages; gives why for each id that is left out."""
     refused = await _store(session, insert(table), rows.new)
     refused |= await _store(session, update(table), rows.changed)
     await _set_marks(session, kind, rows.marks, refused)

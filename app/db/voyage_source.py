@@ -116,7 +116,9 @@ class VoyageSource:
     ) -> Sequence[MessageOutline]:
         """Give the messages of some conversations, one conversation after the other, each in the order it was held."""
         table, rank, created_at = MESSAGES.c, _rank(), _moment(MESSAGES.c.created_at)
-        size = func.octet_length(table.content) + func.coalesce(func.pg_column_size(table.tool_calls), 0)
+        # As text, because that is what is held in memory; on the disk it may be a hundredth of it.
+        calls = func.octet_length(cast(table.tool_calls, Text))
+        size = func.octet_length(table.content) + func.coalesce(calls, 0)
         named = (created_at.label("created_at"), rank.label("rank"), size.label("size"))
         place = (table.conversation_id, created_at, rank, table.id)
         query = select(table.id, table.conversation_id, *named).order_by(*place).limit(limit)

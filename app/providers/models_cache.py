@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, final
 
-from app.cache import SharedCache
+from app.cache import CacheClosed, SharedCache
+from app.errors import ServerShutdown
 from app.providers.models_list import list_models
 from app.providers.provider import Provider
 from app.providers.transport import Transport
@@ -16,6 +17,7 @@ from app.secret import Secret
 KEEP_SECONDS: Final = 300.0
 KEEP_EMPTY_SECONDS: Final = 10.0
 """An empty list is a server that is still loading, or one whose first model is being fetched right now."""
+SHUTDOWN_RETRY_S: Final = 5.0
 MAX_LISTS: Final = 256
 """The longest list in use is about 40 kB."""
 
@@ -50,16 +52,19 @@ class ModelsCache:
     ) -> tuple[str, ...]:
         """Give what `models_list.list_models` gave to this key within `KEEP_SECONDS`, else ask for it.
 
-        Raises what that raises; a failure is not kept.
+        Raises what that raises, and `ServerShutdown` after and during `close`; a failure is not kept.
         """
 
         async def load() -> tuple[str, ...]:
             return await list_models(self._transport, provider, api_key, seconds=seconds, own_key=own_key)
 
-        return await self._lists.get(self._asked(provider, api_key, own_key=own_key), load, _keep_seconds)
+        try:
+            return await self._lists.get(self._asked(provider, api_key, own_key=own_key), load, _keep_seconds)
+        except CacheClosed:
+            raise ServerShutdown(retry_after_s=SHUTDOWN_RETRY_S) from None
 
     async def close(self) -> None:
-        """End the requests under way."""
+        """End the requests under way; who waits for one gets `ServerShutdown`."""
         await self._lists.close()
 
     def _asked(self, provider: Provider, api_key: Secret | None, *, own_key: bool) -> _Asked:

@@ -14,6 +14,7 @@ from app.errors import (
     ProviderRetired,
     ProviderTimeout,
     ProviderUnreachable,
+    ServerShutdown,
 )
 from app.providers.naming import own_id
 from app.providers.provider import Provider
@@ -46,6 +47,7 @@ async def list_providers(caller: ChatCallerDep, services: ServicesDep) -> list[P
         AuthenticationFailed,
         ProviderUnreachable,
         ProviderTimeout,
+        ServerShutdown,
     ),
 )
 async def list_provider_models(caller: ChatCallerDep, services: ServicesDep, provider_id: str) -> ModelsAnswer:

@@ -3,9 +3,11 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
+from app.db import credentials
 from app.db.models import Credential
+from app.db.session import Database
 from app.errors import CredentialUnreadable, MissingCredential, Origin
-from app.providers.provider import Provider
+from app.providers.provider import Provider, Route
 from app.secret import Secret
 from app.vault import Binding, Vault
 
@@ -18,6 +20,31 @@ class InstanceKey:
     """Its id as the catalogue writes it."""
     api_key: Secret | None = None
     model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedKey:
+    """What one call signs in with."""
+
+    secret: Secret | None
+    """None for a provider that needs no key."""
+    own: bool
+    """False where it is the operator's: what the provider says about their account is not for callers."""
+
+
+async def find_api_key(
+    database: Database, vault: Vault | None, instance_key: InstanceKey | None, *, user_id: str, route: Route
+) -> OpenedKey:
+    """Look up what the caller has stored for the provider of `route` and open what the call uses.
+
+    Raises what `open_api_key` raises, and `StorageUnavailable`.
+    """
+    async with database.read() as session:
+        stored = await credentials.find_credential(session, user_id=user_id, provider=route.provider.id)
+    secret = open_api_key(
+        vault, stored, user_id=user_id, provider=route.provider, instance_key=instance_key, model=route.model
+    )
+    return OpenedKey(secret=secret, own=instance_key is None or secret is not instance_key.api_key)
 
 
 def open_api_key(  # noqa: PLR0913 - whose key, for what, and the two places it may come from

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from app.db import conversations, credentials, messages, prompts, runs
+from app.db import conversations, messages, prompts, runs
 from app.db.session import Database
 from app.errors import InternalError, Interrupted, StorageUnavailable
 from app.events import RunStarted, RunStatus
@@ -21,7 +21,7 @@ from app.runs.answer import Answer, origin_of
 from app.runs.choice import choose
 from app.runs.clock import Clock
 from app.runs.context import gather
-from app.runs.credentials import InstanceKey, open_api_key
+from app.runs.credentials import InstanceKey, OpenedKey, find_api_key
 from app.runs.ending import Ending
 from app.runs.history import to_chat_messages
 from app.runs.hub import RunHub
@@ -85,14 +85,7 @@ class Runner:
         Raises every error that has an HTTP status; then nothing is stored and no event exists. Only a
         `StorageUnavailable` in the very moment of the commit may be wrong about that: see `_begin`.
         """
-        route = await choose(
-            self.database,
-            self.registry,
-            self.instance_key,
-            user_id=send.user_id,
-            provider=send.provider,
-            model=send.model,
-        )
+        route = await self._route(send)
         run = LiveRun(
             run_id=self.new_id(),
             user_id=send.user_id,
@@ -113,14 +106,34 @@ class Runner:
             raise gone from None
         return run
 
+    async def _route(self, send: SendMessage) -> Route:
+        """Choose where the call goes, once the conversation is known to be the caller's: otherwise it is absent."""
+        try:
+            async with asyncio.timeout(self.limits.begin_s):
+                async with self.database.read() as session:
+                    await conversations.get_conversation(
+                        session, user_id=send.user_id, conversation_id=send.conversation_id
+                    )
+                return await choose(
+                    self.database,
+                    self.registry,
+                    self.instance_key,
+                    user_id=send.user_id,
+                    provider=send.provider,
+                    model=send.model,
+                )
+        except TimeoutError:
+            raise StorageUnavailable from None
+
     async def _run(self, run: LiveRun, send: SendMessage, route: Route) -> None:
-        api_key = await self._begin(run, send, route)
+        key = await self._begin(run, send, route)
         answer = Answer(run, route, client=self.client, limits=self.limits, clock=self.clock)
-        asking = asyncio.create_task(self._ask(answer, send, route, api_key), name=f"answer {run.run_id}")
+        asking = asyncio.create_task(self._ask(answer, send, route, key), name=f"answer {run.run_id}")
         run.attach(asking)
         bare = Ending(run=run, request_id=send.request_id, outcome=Outcome(RunStatus.FAILED, InternalError()))
         try:
-            seconds = route.provider.deadlines.total_s + self.limits.close_s
+            # The provider's time begins when Voyage's is over.
+            seconds = self.limits.context_s + route.provider.deadlines.total_s + self.limits.close_s
             failure = await failure_of(asking, run, seconds=seconds, origin=origin_of(route))
             answer.end()
             outcome = judge(answer.draft, failure, run.stopped_by, origin=origin_of(route))
@@ -149,24 +162,14 @@ class Runner:
         if stored is Stored.AWAY:
             await self._store(ending, self.limits.late_store_pauses_s)
 
-    async def _begin(self, run: LiveRun, send: SendMessage, route: Route) -> Secret | None:
+    async def _begin(self, run: LiveRun, send: SendMessage, route: Route) -> OpenedKey:
         """Open the key, then store the message: a refusal stores nothing.
 
         A caller who was told to come back finds nothing stored either, with one exception: whoever gives up after
         the last look, while the commit is under way, may find the message with an interrupted answer. The model is
         not asked then.
         """
-        async with self.database.read() as session:
-            await conversations.get_conversation(session, user_id=send.user_id, conversation_id=send.conversation_id)
-            stored = await credentials.find_credential(session, user_id=send.user_id, provider=route.provider.id)
-        api_key = open_api_key(
-            self.vault,
-            stored,
-            user_id=send.user_id,
-            provider=route.provider,
-            instance_key=self.instance_key,
-            model=route.model,
-        )
+        key = await find_api_key(self.database, self.vault, self.instance_key, user_id=send.user_id, route=route)
         async with self.database.write() as session:
             await runs.begin_run(session, _new_run(run, send), now=self.clock.now())
             if run.begun.done():  # the caller has been told to come back; this error takes the message back
@@ -181,9 +184,9 @@ class Runner:
         run.journal.append(started)
         if not run.begun.done():
             run.begun.set_result(None)
-        return api_key
+        return key
 
-    async def _ask(self, answer: Answer, send: SendMessage, route: Route, api_key: Secret | None) -> None:
+    async def _ask(self, answer: Answer, send: SendMessage, route: Route, key: OpenedKey) -> None:
         async with self.database.read() as session:
             stored = await messages.list_newest_messages(
                 session,
@@ -199,8 +202,8 @@ class Runner:
         system = compose(base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
         request = ModelRequest(
             route=route,
-            api_key=api_key,
-            own_key=self.instance_key is None or api_key is not self.instance_key.api_key,
+            api_key=key.secret,
+            own_key=key.own,
             messages=to_chat_messages(stored, system),
             tools=send.tools,
             tool_choice=send.tool_choice,

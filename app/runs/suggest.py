@@ -9,7 +9,6 @@ from uuid import UUID
 
 import structlog
 
-from app.db import credentials
 from app.db.session import Database
 from app.errors import (
     Cancelled,
@@ -31,7 +30,7 @@ from app.runs.answer import Answer, origin_of
 from app.runs.choice import choose
 from app.runs.clock import Clock
 from app.runs.context import gather
-from app.runs.credentials import InstanceKey, open_api_key
+from app.runs.credentials import InstanceKey, find_api_key
 from app.runs.ending import Ending
 from app.runs.hub import RunHub
 from app.runs.limits import RunLimits
@@ -46,10 +45,9 @@ from app.voyage.client import VoyageAway, VoyageClient
 from app.voyage.preferences import Preferences
 from app.voyage.trips import Trip, fetch_trip
 
-TRIP_S: Final = 5.0
-VOYAGE_RETRY_S: Final = 5.0
-TOTAL_S: Final = 90.0
-"""A person waits in front of a dialog that shows nothing before everything is there."""
+TOTAL_S: Final = 45.0
+"""Nothing is sent before everything is there, and many proxies end a response that is silent for 60 seconds; reading
+the trip and closing the call need some of them. Nor does a person wait longer before an empty dialog."""
 MAX_ANSWER_CHARS: Final = 200_000
 """Reasoning counts in: some models write far more of it than of the answer. There is no limit in tokens, as models
 that reason would spend it before they answer."""
@@ -89,7 +87,7 @@ class Suggester:
         """Ask the model, as the caller; being cancelled closes the call.
 
         Raises `Forbidden` where no trip can be read, `NotFound` for a trip that is not the caller's,
-        `VoyageUnavailable`, what `choose` and `open_api_key` raise, `TooManyRuns`, `ServerShutdown`, and what a run
+        `VoyageUnavailable`, what `choose` and `find_api_key` raise, `TooManyRuns`, `ServerShutdown`, and what a run
         would end with. An answer that is cut off, or in which nothing can be used, is `InvalidProviderResponse`:
         Voyage gives an empty list for it, which reads as if there were no such places. An empty list of the model's
         own stays one.
@@ -103,12 +101,12 @@ class Suggester:
             provider=asker.provider,
             model=asker.model,
         )
-        api_key = await self._api_key(asker.user_id, route)
+        key = await find_api_key(self.database, self.vault, self.instance_key, user_id=asker.user_id, route=route)
         run = self._run(asker.user_id, route)
         request = ModelRequest(
             route=route,
-            api_key=api_key,
-            own_key=self.instance_key is None or api_key is not self.instance_key.api_key,
+            api_key=key.secret,
+            own_key=key.own,
             messages=to_messages(wishes, trip, preferences),
             tools=(TOOL,),
             tool_choice=TOOL.name,
@@ -123,32 +121,21 @@ class Suggester:
         if self.voyage is None or session is None:
             message = "A trip can only be read with the caller's own session at Voyage, and this request has none."
             raise Forbidden(message, action="Sign in to Voyage and ask from there.")
-        reading = asyncio.create_task(gather(self.voyage, session, None, seconds=self.limits.context_s))
+        likes = gather(self.voyage, session, None, seconds=self.limits.context_s)
+        reading = asyncio.create_task(likes, name="suggest day: preferences")
         try:
-            trip = await fetch_trip(self.voyage, session, collection_id, seconds=TRIP_S)
+            trip = await fetch_trip(self.voyage, session, collection_id)
             if trip is None:
                 text = "There is no such trip of yours."
                 raise NotFound(text, action="Check the id.", fields={"collection_id": [text]})
             _, preferences = await reading
         except VoyageAway as away:
-            _log.warning("voyage_away", reason=away.reason)
-            retry_s = VOYAGE_RETRY_S if away.retry_after_s is None else away.retry_after_s
-            raise VoyageUnavailable(retry_after_s=retry_s) from None
+            _log.warning("voyage_away", part="trip", reason=away.reason)
+            raise VoyageUnavailable(retry_after_s=away.wait_s()) from None
         finally:
             reading.cancel()
+            await asyncio.wait({reading})
         return trip, preferences
-
-    async def _api_key(self, user_id: str, route: Route) -> Secret | None:
-        async with self.database.read() as session:
-            stored = await credentials.find_credential(session, user_id=user_id, provider=route.provider.id)
-        return open_api_key(
-            self.vault,
-            stored,
-            user_id=user_id,
-            provider=route.provider,
-            instance_key=self.instance_key,
-            model=route.model,
-        )
 
     def _run(self, user_id: str, route: Route) -> LiveRun:
         """Give a run for the machinery of answers; no conversation and no message has its id."""

@@ -30,6 +30,9 @@ _PLAIN: Final = frozenset({"", "identity"})
 _TOO_MANY_REQUESTS: Final = 429
 _RETRY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _LONGEST_RETRY_S: Final = 3600
+WAIT_S: Final = 5.0
+LONGEST_WAIT_S: Final = 60.0
+"""Voyage may say a day, when a budget is spent; people try again before that."""
 _CLOSED: Final = "closed"
 
 
@@ -45,6 +48,10 @@ class VoyageAway(Exception):
         `redirected`, `throttled`, `status_500` and the like, `too_large`, `not_json`, or what a module that asks
         finds wrong."""
         self.retry_after_s = retry_after_s
+
+    def wait_s(self) -> float:
+        """Give how many seconds a caller shall wait: `WAIT_S` where Voyage does not say, `LONGEST_WAIT_S` at most."""
+        return WAIT_S if self.retry_after_s is None else min(self.retry_after_s, LONGEST_WAIT_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

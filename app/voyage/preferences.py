@@ -26,10 +26,12 @@ class Preferences:
     cuisines: str | None = None
 
 
-async def fetch_preferences(client: VoyageClient, session: Secret, *, seconds: float) -> Preferences | None:
+async def fetch_preferences(
+    client: VoyageClient, session: Secret, *, seconds: float | None = None
+) -> Preferences | None:
     """Give the wishes of the person whose session this is; None where there are none. Raises `VoyageAway`.
 
-    Voyage shows nobody the wishes of others.
+    Voyage shows nobody the wishes of others. Without `seconds` the client's own deadline holds.
     """
     answer = await client.get(PATH, session, seconds=seconds)
     if answer.status in _SIGNED_OUT:

@@ -7,14 +7,34 @@ from typing import Any, Final, cast
 _SLACK: Final = 4
 """How many characters of a text are looked at for each one that may be left of it."""
 _JOINERS: Final = "\u200c\u200d"
-"""The two invisible characters that belong to words and emoji."""
+"""The two format characters that belong to words and emoji."""
+_EMOJI_STYLE: Final = "\ufe0f"
+_UNSEEN: Final = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2065, 0x2065),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xFFF0, 0xFFF8),
+        (0xE0000, 0xE0FFF),
+    )
+    for code in range(first, last + 1)
+) - {_EMOJI_STYLE}
+"""What Unicode calls default ignorable beside the format characters: variation selectors, fillers, and codes kept free
+for more of them (DerivedCoreProperties.txt, Default_Ignorable_Code_Point)."""
 
 
 def one_line(value: object, max_chars: int) -> str | None:
     """Give a text as one line of up to `max_chars` characters; None for a blank one and for what is no text.
 
     Line breaks and control characters become spaces. Characters that a person cannot see (direction marks, tags,
-    halves of a character) are left out: they can hide words from the reader that a model still reads.
+    variation selectors other than that of emoji, fillers, halves of a character) are left out: they can hide words from
+    the reader that a model still reads.
     """
     if not isinstance(value, str):
         return None
@@ -33,6 +53,8 @@ def sequence(value: object) -> Sequence[object]:
 
 
 def _shown(character: str) -> str:
+    if character in _UNSEEN:
+        return ""
     match unicodedata.category(character):
         case "Cc" | "Zl" | "Zp":
             return " "

@@ -48,10 +48,13 @@ class Trip:
     shared: bool = False
 
 
-async def fetch_trip(client: VoyageClient, session: Secret, collection_id: UUID, *, seconds: float) -> Trip | None:
+async def fetch_trip(
+    client: VoyageClient, session: Secret, collection_id: UUID, *, seconds: float | None = None
+) -> Trip | None:
     """Give the trip, or None where it is not one of the person whose session this is; raises `VoyageAway`.
 
-    Voyage shows a public trip to everybody. It is theirs only if they own it or it is shared with them.
+    Voyage shows a public trip to everybody. It is theirs only if they own it or it is shared with them. Without
+    `seconds` the client's own deadline holds.
     """
     answer = await client.get(f"/api/collections/{collection_id}/", session, seconds=seconds)
     if answer.status in _NOT_THEIRS:

@@ -1,13 +1,15 @@
 """What each user prefers to talk to."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from functools import partial
 
-from app.db.imports import Mark, RowHere, read_ai_settings, read_marks, store_ai_settings, take_turn
+from app.db.imports import Mark, RowHere, RowsHere, read_ai_settings, store_rows
+from app.db.models import AiSettings
 from app.db.voyage_tables import VoyageSettings
 from app.voyage_import.decision import DELETED_HERE, FOREIGN_ID, NEWER_HERE, Decision
 from app.voyage_import.job import Job
 from app.voyage_import.report import Kind, Outcome, Verdict
+from app.voyage_import.settle import settle
 
 
 async def import_ai_settings(job: Job) -> None:
@@ -20,26 +22,19 @@ async def import_ai_settings(job: Job) -> None:
 
 async def _store(job: Job, page: Sequence[VoyageSettings]) -> Sequence[Verdict]:
     ids, users = [each.id for each in page], [str(each.user_id) for each in page]
-    async with job.database.read() as session:
-        marks = await read_marks(session, kind=Kind.SETTINGS, source_ids=map(str, ids))
-        rows = await read_ai_settings(session, ids=ids, user_ids=users, lock=False)
-    decision = _decide(page, marks, rows)
-    if job.dry_run or not decision.rows:
-        return decision.verdicts
-    async with job.database.write() as session:
-        await take_turn(session)
-        marks = await read_marks(session, kind=Kind.SETTINGS, source_ids=map(str, ids))
-        rows = await read_ai_settings(session, ids=ids, user_ids=users, lock=True)
-        decision = _decide(page, marks, rows)
-        refused = await store_ai_settings(session, kind=Kind.SETTINGS, rows=decision.rows)
-    return decision.corrected(refused)
+    return await settle(
+        job,
+        read=partial(read_ai_settings, kind=Kind.SETTINGS, ids=ids, user_ids=users),
+        decide=lambda here: _decide(page, here),
+        store=partial(store_rows, table=AiSettings, kind=Kind.SETTINGS),
+    )
 
 
-def _decide(page: Sequence[VoyageSettings], marks: Mapping[str, datetime], rows: Sequence[RowHere]) -> Decision:
+def _decide(page: Sequence[VoyageSettings], here: RowsHere) -> Decision:
     decision = Decision()
-    by_user, taken = {row.user_id: row for row in rows}, {row.id for row in rows}
+    by_user, taken = {row.user_id: row for row in here.rows}, {row.id for row in here.rows}
     for each in page:
-        row, version = by_user.get(str(each.user_id)), marks.get(str(each.id))
+        row, version = by_user.get(str(each.user_id)), here.marks.get(str(each.id))
         outcome, reason = Outcome.SKIPPED, ""
         if version is not None and row is None:
             reason = DELETED_HERE

@@ -1,13 +1,15 @@
 """Conversations with their messages, a few hundred to a transaction."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from uuid import UUID
 
-from app.db.imports import read_conversations, store_conversations, take_turn
+from app.db.imports import read_conversations, store_conversations
 from app.db.voyage_tables import MessageOutline, VoyageConversation, VoyageMessage
 from app.voyage_import.job import Job
 from app.voyage_import.merge import Part, cut, decide, missing_messages
 from app.voyage_import.report import Kind, Verdict
+from app.voyage_import.settle import settle
 
 
 async def import_conversations(job: Job) -> None:
@@ -63,20 +65,13 @@ async def _import_parts(job: Job, parts: Sequence[Part]) -> None:
 
 
 async def _store(job: Job, parts: Sequence[Part], messages: Mapping[UUID, VoyageMessage]) -> Sequence[Verdict]:
-    kind: Kind = Kind.CONVERSATIONS
     ids, message_ids = _ids(parts)
-    async with job.database.read() as session:
-        here = await read_conversations(session, kind=kind, ids=ids, message_ids=message_ids, lock=False)
-    decision = decide(parts, here, messages)
-    if job.dry_run or not decision.rows:
-        return decision.verdicts
-    async with job.database.write() as session:
-        await take_turn(session)
-        # Once more, now that nobody can change it: the gateway may have answered or deleted in between.
-        here = await read_conversations(session, kind=kind, ids=ids, message_ids=message_ids, lock=True)
-        decision = decide(parts, here, messages)
-        refused = await store_conversations(session, kind=kind, rows=decision.rows)
-    return decision.corrected(refused)
+    return await settle(
+        job,
+        read=partial(read_conversations, kind=Kind.CONVERSATIONS, ids=ids, message_ids=message_ids),
+        decide=lambda here: decide(parts, here, messages),
+        store=partial(store_conversations, kind=Kind.CONVERSATIONS),
+    )
 
 
 def _ids(parts: Sequence[Part]) -> tuple[list[UUID], list[UUID]]:

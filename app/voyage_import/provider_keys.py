@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
-from app.db.imports import Mark, RowHere, read_credentials, read_marks, store_credentials, take_turn
+from app.db.imports import Mark, RowHere, RowsHere, read_credentials, store_rows
+from app.db.models import Credential
 from app.db.voyage_tables import VoyageKey
 from app.errors import ConfigError, CredentialUnreadable
 from app.providers.registry import Registry, normalise
@@ -15,6 +17,7 @@ from app.vault import Binding, Vault, mask
 from app.voyage_import.decision import DELETED_HERE, FOREIGN_ID, NEWER_HERE, Decision
 from app.voyage_import.job import Job
 from app.voyage_import.report import Kind, Outcome, Verdict
+from app.voyage_import.settle import settle
 
 PROVIDER_CHARS: Final = 100
 NO_MASTER_KEY: Final = "FIELD_ENCRYPTION_KEY is not set"
@@ -22,6 +25,7 @@ NOT_DECRYPTED: Final = "not encrypted with this FIELD_ENCRYPTION_KEY, or damaged
 NO_PROVIDER: Final = "no usable name of a provider"
 OLDER_TWIN: Final = "the same user has a newer key for the same provider"
 UNKNOWN_PROVIDER: Final = "for a provider that is not known here"
+SEALED_ANEW: Final = "sealed anew for the provider's address here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,24 +99,17 @@ def _open(row: VoyageKey, vault: Vault | None) -> _Opened:
 
 async def _store(job: Job, opened: Sequence[_Opened]) -> Sequence[Verdict]:
     ids, users = [each.row.id for each in opened], list({each.user_id for each in opened})
-    async with job.database.read() as session:
-        marks = await read_marks(session, kind=Kind.KEYS, source_ids=map(str, ids))
-        rows = await read_credentials(session, ids=ids, user_ids=users, lock=False)
-    decision = _decide(job, opened, _here(marks, rows))
-    if job.dry_run or not decision.rows:
-        return decision.verdicts
-    async with job.database.write() as session:
-        await take_turn(session)
-        marks = await read_marks(session, kind=Kind.KEYS, source_ids=map(str, ids))
-        rows = await read_credentials(session, ids=ids, user_ids=users, lock=True)
-        decision = _decide(job, opened, _here(marks, rows))
-        refused = await store_credentials(session, kind=Kind.KEYS, rows=decision.rows)
-    return decision.corrected(refused)
+    return await settle(
+        job,
+        read=partial(read_credentials, kind=Kind.KEYS, ids=ids, user_ids=users),
+        decide=lambda found: _decide(job, opened, _here(found)),
+        store=partial(store_rows, table=Credential, kind=Kind.KEYS),
+    )
 
 
-def _here(marks: Mapping[str, datetime], rows: Sequence[RowHere]) -> _Here:
-    by_place = {(row.user_id, row.provider): row for row in rows}
-    return _Here(marks=marks, by_id={row.id: row for row in rows}, by_place=by_place)
+def _here(found: RowsHere) -> _Here:
+    by_place = {(row.user_id, row.provider): row for row in found.rows}
+    return _Here(marks=found.marks, by_id={row.id: row for row in found.rows}, by_place=by_place)
 
 
 def _decide(job: Job, opened: Sequence[_Opened], here: _Here) -> Decision:
@@ -132,10 +129,11 @@ def _decide(job: Job, opened: Sequence[_Opened], here: _Here) -> Decision:
 
 def _judge(decision: Decision, each: _Opened, here: _Here, job: Job) -> None:
     row, version = here.of(each), here.marks.get(str(each.row.id))
+    moved = version == each.row.updated_at and _moved(each, row, job.registry)
     outcome, reason = Outcome.SKIPPED, ""
     if version is not None and row is None:
         reason = DELETED_HERE
-    elif version == each.row.updated_at:
+    elif version == each.row.updated_at and not moved:
         outcome = Outcome.UNCHANGED
     elif each.secret is None:
         outcome, reason = Outcome.UNREADABLE, each.complaint
@@ -144,9 +142,19 @@ def _judge(decision: Decision, each: _Opened, here: _Here, job: Job) -> None:
     elif row is not None and row.updated_at > each.row.updated_at:
         reason = NEWER_HERE
     elif job.vault is not None:
-        outcome, reason = Outcome.IMPORTED, "" if each.provider in job.registry.providers else UNKNOWN_PROVIDER
+        known = "" if each.provider in job.registry.providers else UNKNOWN_PROVIDER
+        outcome, reason = Outcome.IMPORTED, SEALED_ANEW if moved else known
         _seal(decision, each, each.secret, here, vault=job.vault, registry=job.registry)
     decision.say(Kind.KEYS, outcome, each.row.id, reason)
+
+
+def _moved(each: _Opened, row: RowHere | None, registry: Registry) -> bool:
+    """Whether the row is as it was imported, but sealed for an address that its provider does not have now."""
+    known = registry.providers.get(each.provider)
+    if each.secret is None or known is None or row is None:
+        return False
+    imported = row.provider == each.provider and row.updated_at == each.row.updated_at
+    return imported and row.origin != known.origin
 
 
 def _seal(  # noqa: PLR0913 - the key, where it goes, and what that takes

@@ -1,13 +1,16 @@
 """The operator's system prompt."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-from app.db.imports import Mark, read_marks, read_prompt_time, store_prompt, take_turn
+from app.db.imports import Mark, PromptHere, read_prompt, store_rows
+from app.db.models import SystemPrompt
 from app.db.voyage_tables import VoyagePrompt
 from app.voyage_import.decision import DELETED_HERE, NEWER_HERE, Decision
 from app.voyage_import.job import Job
 from app.voyage_import.report import Kind, Outcome, Verdict
+from app.voyage_import.settle import settle
 
 PROMPT_ID: Final = 1
 """The row that counts, in Voyage and here."""
@@ -23,37 +26,32 @@ async def import_system_prompt(job: Job) -> None:
         job.report.add(await _store(job, page[0]))
 
 
-async def _store(job: Job, prompt: VoyagePrompt) -> list[Verdict]:
-    async with job.database.read() as session:
-        marks = await read_marks(session, kind=Kind.PROMPT, source_ids=[str(prompt.id)])
-        decision = _decide(prompt, marks.get(str(prompt.id)), await read_prompt_time(session, prompt_id=PROMPT_ID))
-    if job.dry_run or not decision.rows:
-        return decision.verdicts
-    async with job.database.write() as session:
-        await take_turn(session)
-        marks = await read_marks(session, kind=Kind.PROMPT, source_ids=[str(prompt.id)])
-        decision = _decide(prompt, marks.get(str(prompt.id)), await read_prompt_time(session, prompt_id=PROMPT_ID))
-        refused = await store_prompt(session, kind=Kind.PROMPT, rows=decision.rows)
-    return decision.corrected(refused)
+async def _store(job: Job, prompt: VoyagePrompt) -> Sequence[Verdict]:
+    return await settle(
+        job,
+        read=partial(read_prompt, kind=Kind.PROMPT, prompt_id=PROMPT_ID),
+        decide=lambda here: _decide(prompt, here),
+        store=partial(store_rows, table=SystemPrompt, kind=Kind.PROMPT),
+    )
 
 
-def _decide(prompt: VoyagePrompt, version: datetime | None, here: datetime | None) -> Decision:
+def _decide(prompt: VoyagePrompt, here: PromptHere) -> Decision:
     decision = Decision()
     outcome, reason = Outcome.SKIPPED, ""
     if prompt.id != PROMPT_ID:
         reason = NOT_IN_USE
     elif not prompt.prompt_text.strip():
         reason = BLANK
-    elif version is not None and here is None:
+    elif here.version is not None and here.updated_at is None:
         reason = DELETED_HERE
-    elif version == prompt.updated_at:
+    elif here.version == prompt.updated_at:
         outcome = Outcome.UNCHANGED
-    elif here is not None and here > prompt.updated_at:
+    elif here.updated_at is not None and here.updated_at > prompt.updated_at:
         reason = NEWER_HERE
     else:
         outcome = Outcome.IMPORTED
         row = {"id": PROMPT_ID, "text": prompt.prompt_text, "updated_at": prompt.updated_at}
-        (decision.rows.new if here is None else decision.rows.changed).append(row)
+        (decision.rows.new if here.updated_at is None else decision.rows.changed).append(row)
         decision.rows.marks.append(Mark(source_id=str(prompt.id), version=prompt.updated_at, row_id=PROMPT_ID))
     decision.say(Kind.PROMPT, outcome, prompt.id, reason)
     return decision

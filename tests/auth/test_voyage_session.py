@@ -183,7 +183,7 @@ async def test_whatever_voyage_does_it_is_never_taken_for_a_logout(
             with capture_logs() as lines, pytest.raises(AuthUnavailable) as failed:
                 await door.identify(session)
             assert (failed.value.http_status, failed.value.retry_after_s) == (503, retry_s)
-            assert lines == [{"event": "voyage_away", "log_level": "warning", "reason": reason}]
+            assert lines == [{"event": "voyage_away", "log_level": "warning", "part": "session", "reason": reason}]
             assert session not in repr(failed.value.__context__)
 
             if trouble is None:
@@ -209,6 +209,19 @@ async def test_a_failure_is_shared_by_who_waited_and_logged_once(door: Door) -> 
     assert [type(outcome) for outcome in outcomes] == [AuthUnavailable] * 20
     assert len({id(outcome) for outcome in outcomes}) == 20
     assert len(lines) == door.asked == 1
+
+
+async def test_closing_is_told_to_whoever_waits_or_comes_later(door: Door) -> None:
+    session, gate = door.voyage.sign_in(7), asyncio.Event()
+    door.voyage.trouble = Trouble.hold(gate)
+    waiting = asyncio.create_task(door.identify(session))
+    await door.voyage.until(lambda: door.voyage.open_requests == 1)
+    await door.sessions.close()
+
+    for asking in (waiting, door.identify(session)):
+        with pytest.raises(AuthUnavailable) as failed:
+            await asking
+        assert failed.value.retry_after_s == 5
 
 
 async def test_a_known_session_goes_on_while_voyage_is_away_until_its_ttl(door: Door) -> None:

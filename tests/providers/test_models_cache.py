@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from app.config_file import ProviderTable
-from app.errors import AuthenticationFailed, ProviderTimeout
+from app.errors import AuthenticationFailed, ProviderTimeout, ServerShutdown
 from app.providers.models_cache import KEEP_EMPTY_SECONDS, KEEP_SECONDS, ModelsCache
 from app.providers.provider import Provider
 from app.providers.registry import build_registry
@@ -147,9 +147,11 @@ async def test_closing_ends_the_requests_under_way(desk: Desk) -> None:
 
     await desk.cache.close()
 
-    await asyncio.wait({asking}, timeout=5)
-    assert asking.done()
-    assert asking.cancelled() or asking.exception() is not None
+    async with asyncio.timeout(5):
+        for waiting in (asking, desk.ask()):
+            with pytest.raises(ServerShutdown) as told:
+                await waiting
+            assert told.value.retry_after_s == 5
     assert {task for task in asyncio.all_tasks() - before if "list" in task.get_name()} == set()
 
 

@@ -1,12 +1,14 @@
 """Runs whose end cannot be stored."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.db import runs
 from app.db.session import Database
 from app.events import RunStatus, Usage
 from app.providers.model import TextDelta, UsageReport
-from tests.runs.desk import NOON, ending, open_desk, without_runs
+from tests.runs.desk import LIMITS, NOON, ending, open_desk, without_runs
 from tests.runs.scripted import STOP, Pause, ScriptedClient, words
 
 
@@ -33,7 +35,8 @@ async def test_the_reader_is_told_and_the_end_is_stored_when_that_works_again(
 
 async def test_a_short_failure_goes_unnoticed(database: Database, database_url: str) -> None:
     pause = Pause()
-    async with open_desk(database, ScriptedClient([TextDelta("Rome."), pause, STOP])) as desk:
+    patient = replace(LIMITS, store_pauses_s=LIMITS.late_store_pauses_s)
+    async with open_desk(database, ScriptedClient([TextDelta("Rome."), pause, STOP]), limits=patient) as desk:
         run = await desk.send()
         await pause.reached.wait()
         async with without_runs(database_url) as repair:

@@ -9,10 +9,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
+from app.db.credentials import SealedText, put_credential
 from app.db.session import Database
 from app.errors import (
     ContentFiltered,
+    CredentialUnreadable,
     Forbidden,
     GatewayError,
     InternalError,
@@ -39,8 +42,9 @@ from app.runs.suggest import Asker, Suggester
 from app.runs.suggestions_prompt import MAX_LINE_CHARS, DayWishes
 from app.runs.suggestions_reader import Suggestion
 from app.secret import Secret
+from app.vault import Binding, Vault, generate_key
 from app.voyage.client import VoyageClient
-from tests.runs.desk import INSTANCE_KEY, KEYLESS, LIMITS, OTHER, PROVIDER, until
+from tests.runs.desk import INSTANCE_KEY, KEYLESS, LIMITS, NOON, OTHER, PROVIDER, until
 from tests.runs.scripted import STOP, Pause, ScriptedClient, Step
 from tests.voyage.fake import PREFERENCES, FakeVoyage, Trouble
 
@@ -135,7 +139,7 @@ async def test_one_forced_tool_call_gives_the_places(bench: Bench) -> None:
     (request,) = bench.client.requests
     assert ([tool.name for tool in request.tools], request.tool_choice) == (["suggest_places"], "suggest_places")
     assert (request.route.model, request.max_output_tokens) == ("acme-1", None)
-    assert (request.deadlines.total_s, request.deadlines.idle_s) == (90.0, Deadlines().idle_s)
+    assert (request.deadlines.total_s, request.deadlines.idle_s) == (45.0, Deadlines().idle_s)
     assert (request.own_key, request.api_key) == (False, INSTANCE_KEY.api_key)
     asked = request.tools[0].parameters["properties"]["suggestions"]["items"]
     assert asked["required"] == ["name", "location"]
@@ -273,14 +277,27 @@ async def test_without_a_session_or_a_voyage_no_trip_can_be_read(bench: Bench) -
     assert bench.client.requests == []
 
 
-async def test_voyage_away_is_said_with_a_time_to_come_back(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    for trouble, retry_s in ((Trouble.status(500), 5.0), (Trouble.throttled(77), 77.0)):
-        bench.voyage.trouble = trouble
-        assert (await bench.refusal(VoyageUnavailable)).retry_after_s == retry_s
-    logged = capsys.readouterr().out
-    assert "status_500" in logged
-    assert "throttled" in logged
+async def test_voyage_away_is_said_with_a_time_to_come_back(bench: Bench) -> None:
+    troubles = ((Trouble.status(500), 5.0), (Trouble.throttled(7), 7.0), (Trouble.throttled(), 60.0))
+    with capture_logs() as lines:
+        for trouble, retry_s in troubles:
+            bench.voyage.trouble = trouble
+            assert (await bench.refusal(VoyageUnavailable)).retry_after_s == retry_s
+    away = [(line["part"], line["reason"]) for line in lines if line["event"] == "voyage_away"]
+    assert away == [("trip", "status_500"), ("trip", "throttled"), ("trip", "throttled")]
     assert bench.client.requests == []
+
+
+async def test_the_trip_has_the_time_that_voyage_has_for_every_answer(bench: Bench) -> None:
+    bench.voyage.trouble = Trouble.hang()
+    async with VoyageClient(bench.voyage.base_url, seconds=0.05) as hasty, asyncio.timeout(2):
+        await bench.with_(voyage=hasty).refusal(VoyageUnavailable)
+
+
+async def test_a_refusal_leaves_no_reading_behind(bench: Bench) -> None:
+    bench.voyage.trouble = Trouble.hang(path=PREFERENCES)
+    await bench.refusal(NotFound, collection_id=UUID(int=7))
+    assert [task for task in asyncio.all_tasks() if task.get_name() == "suggest day: preferences"] == []
 
 
 async def test_preferences_that_cannot_be_read_cost_nothing(bench: Bench) -> None:
@@ -301,6 +318,32 @@ async def test_provider_and_model_are_chosen_and_the_key_is_the_callers(bench: B
 
     (request,) = bench.client.requests
     assert (request.route.provider.id, request.route.model, request.api_key) == ("local", "local-2", None)
+    assert request.own_key
+
+
+async def test_a_stored_key_goes_before_the_operators_and_is_the_callers_own(bench: Bench, database: Database) -> None:
+    vault, key = Vault.from_config(Secret(generate_key()), None), Secret("sk-ada-own")
+
+    def seal(row_id: UUID) -> SealedText:
+        return vault.seal(key, Binding(row_id=row_id, user_id="1", provider=PROVIDER.id, origin=PROVIDER.origin))
+
+    async with database.write() as session:
+        await put_credential(
+            session,
+            user_id="1",
+            provider=PROVIDER.id,
+            origin=PROVIDER.origin,
+            new_id=UUID(int=1),
+            seal=seal,
+            mask="****",
+            fingerprint="f",
+            now=NOON,
+        )
+    await bench.with_(vault=vault).suggest()
+    await bench.refusal(CredentialUnreadable)
+
+    (request,) = bench.client.requests
+    assert (request.api_key, request.own_key) == (key, True)
 
 
 async def test_calls_have_their_share_of_the_caps(bench: Bench) -> None:

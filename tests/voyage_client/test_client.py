@@ -109,6 +109,11 @@ async def test_a_throttle_says_when_to_come_back(
     assert (away.reason, away.retry_after_s) == ("throttled", seconds)
 
 
+@pytest.mark.parametrize(("said", "waits"), [(None, 5), (1, 1), (60, 60), (61, 60), (3600, 60)])
+def test_a_caller_is_told_to_wait_a_minute_at_most(said: float | None, waits: float) -> None:
+    assert VoyageAway("throttled", retry_after_s=said).wait_s() == waits
+
+
 async def test_a_spent_budget_is_a_throttle(voyage: FakeVoyage) -> None:
     voyage.budget = 0
     session = Secret(voyage.sign_in(1))

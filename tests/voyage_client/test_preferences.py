@@ -94,6 +94,9 @@ async def test_wishes_that_do_not_come_are_given_up(voyage: FakeVoyage, client: 
 
     with pytest.raises(VoyageAway, match="timeout"):
         await fetch_preferences(client, Secret(voyage.sign_in(1)), seconds=0.05)
+    async with VoyageClient(voyage.base_url, seconds=0.05) as hasty:
+        with pytest.raises(VoyageAway, match="timeout"):
+            await fetch_preferences(hasty, Secret(voyage.sign_in(1)))
 
 
 ROW = objects(interests=st.lists(TEXT, max_size=12), trip_style=TEXT, notes=TEXT, cuisines=TEXT)

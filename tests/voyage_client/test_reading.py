@@ -18,11 +18,16 @@ from tests.voyage_client.strange_json import ANYTHING, TEXT
         ("pay\u200bload \u202etxt\u2066\ufeff", "payload txt"),
         ("hid\U000e0041\U000e0042den", "hidden"),
         ("half \ud83d left", "half left"),
+        ("s\ufe00e\ufe0el\U000e0100e\U000e01efc\U000e0fffted", "selected"),
+        ("f\u115fi\u1160l\u3164l\uffa0e\u034fd\u2065", "filled"),
+        ("m\u180b\u180c\u180d\u180e\u180fk\u17b4\u17b5\ufff0", "mk"),
+        ("❤\ufe0f\u200d🔥 1\ufe0f\u20e3 한국 ᄒ\u1161", "❤\ufe0f\u200d🔥 1\ufe0f\u20e3 한국 ᄒ\u1161"),
         ("👩\u200d🚀 می\u200cخواهم e\u0301 \U0001f600", "👩\u200d🚀 می\u200cخواهم e\u0301 \U0001f600"),
         ("x" * 9 + " yz", "x" * 9),
         ("é" * 11, "é" * 10),
         ("", None),
         (" \n\u200b\x00", None),
+        ("\u3164\ufe01", None),
     ],
 )
 def test_a_text_becomes_one_line(text: str, line: str | None) -> None:

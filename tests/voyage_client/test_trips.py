@@ -186,6 +186,9 @@ async def test_a_trip_that_does_not_come_is_given_up(
 
     with pytest.raises(VoyageAway, match="timeout"):
         await fetch_trip(client, Secret(sessionid), UUID(trip_id), seconds=0.05)
+    async with VoyageClient(voyage.base_url, seconds=0.05) as hasty:
+        with pytest.raises(VoyageAway, match="timeout"):
+            await fetch_trip(hasty, Secret(sessionid), UUID(trip_id))
 
 
 PLACE = objects(name=TEXT, location=TEXT, city=objects(name=TEXT), country=objects(name=TEXT))

@@ -10,7 +10,7 @@ from app.db.engine import open_engine
 from app.db.models import Base
 from app.db.session import Database
 from app.db.voyage_source import open_voyage
-from app.providers.registry import build_registry
+from app.providers.registry import Registry, build_registry
 from app.secret import Secret
 from app.vault import Binding, Vault
 from app.voyage_import import ImportReport, Kind, Limits, Outcome, import_voyage
@@ -22,10 +22,15 @@ ORDER = list(Outcome)
 
 
 async def run(
-    voyage: Voyage, database: Database, *, limits: Limits | None = None, dry_run: bool = False
+    voyage: Voyage,
+    database: Database,
+    *,
+    limits: Limits | None = None,
+    dry_run: bool = False,
+    registry: Registry | None = None,
 ) -> ImportReport:
     """Import with Voyage's own key and nothing else."""
-    vault, registry = vault_of(voyage), build_registry({})
+    vault, registry = vault_of(voyage), registry or build_registry({})
     async with open_voyage(voyage.url) as source:
         return await import_voyage(source, database, vault=vault, registry=registry, limits=limits, dry_run=dry_run)
 

@@ -20,6 +20,7 @@ from tests.voyage_import.target import counts, dump, on_both_databases, reasons,
 from tests.voyage_import.voyage import NOON, Voyage, at, call, connect
 
 USER = 7
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -271,12 +272,11 @@ async def test_what_a_user_writes_while_the_import_is_about_to_is_before_it(
     await run(voyage, database)
     await voyage.message(held, "user", "There", at=3)
     watch = await connect(postgres_url)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     async with asyncio.timeout(30), database.write() as session:
         await begin_run(session, Begun(held).row(user_id=str(USER), text="Here"), now=at(4))
         importing = asyncio.create_task(run(voyage, database))
-        while not await watch.fetchval(waiting):  # noqa: ASYNC110 - a lock sets no event
+        while not await watch.fetchval(WAITING):  # noqa: ASYNC110 - a lock sets no event
             await asyncio.sleep(0.001)
     report = await importing
     found = [(message.seq, message.content) for message in await stored(database, held)]
@@ -285,3 +285,26 @@ async def test_what_a_user_writes_while_the_import_is_about_to_is_before_it(
 
     assert found == [(1, "Where to?"), (2, "To Lisbon."), (3, "Here"), (4, ""), (5, "There")]
     assert counts(report, Kind.MESSAGES) == (1, 2, 0, 0)
+
+
+async def test_a_prompt_set_here_while_the_import_is_about_to_replace_it_stays(
+    voyage: Voyage, postgres_url: str
+) -> None:
+    database = Database.open(postgres_url)
+    await voyage.prompt("Theirs")
+    await run(voyage, database)
+    await voyage.execute("UPDATE chat_chatsystemprompt SET prompt_text = 'Theirs again', updated_at = $1", at(3))
+    watch = await connect(postgres_url)
+
+    async with asyncio.timeout(30), database.write() as session:
+        await put_prompt(session, text="Ours", now=at(4))
+        importing = asyncio.create_task(run(voyage, database))
+        while not await watch.fetchval(WAITING):  # noqa: ASYNC110 - a lock sets no event
+            await asyncio.sleep(0.001)
+    report = await importing
+    async with database.read() as session:
+        assert await find_prompt(session) == "Ours"
+    await watch.close()
+    await database.close()
+
+    assert reasons(report, Kind.PROMPT) == {"skipped, newer here": 1}

@@ -2,11 +2,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from app.config_file import ProviderTable
 from app.db.credentials import delete_credential, find_credential, put_credential
 from app.db.models import Credential
 from app.db.session import Database
 from app.db.voyage_source import open_voyage
-from app.providers.registry import build_registry
+from app.errors import CredentialUnreadable
+from app.providers.registry import Registry, build_registry
 from app.runs.credentials import open_api_key
 from app.secret import Secret
 from app.vault import Binding, Sealed, Vault, generate_key, mask
@@ -47,11 +49,11 @@ async def stored(database: Database, user_id: str, provider: str) -> Credential 
         return await find_credential(session, user_id=user_id, provider=provider)
 
 
-async def used(database: Database, vault: Vault, user_id: str, provider: str) -> str:
+async def used(database: Database, vault: Vault, user_id: str, provider: str, registry: Registry = REGISTRY) -> str:
     """Give the key that a run of this user would use."""
     row = await stored(database, user_id, provider)
     secret = open_api_key(
-        vault, row, user_id=user_id, provider=REGISTRY.providers[provider], instance_key=None, model=None
+        vault, row, user_id=user_id, provider=registry.providers[provider], instance_key=None, model=None
     )
     return secret.reveal() if secret is not None else ""
 
@@ -208,3 +210,56 @@ async def test_without_voyages_key_all_else_is_imported_and_the_keys_in_a_later_
     assert reasons(report, Kind.KEYS) == {"unreadable, FIELD_ENCRYPTION_KEY is not set": 1}
     assert counts(await run(voyage, database), Kind.KEYS) == (1, 0, 0, 0)
     assert counts(await without(), Kind.KEYS) == (0, 1, 0, 0)
+
+
+def with_own(api_base: str) -> Registry:
+    return build_registry({"own": ProviderTable(api_base=api_base, models=["one"])})
+
+
+RESEALED = {"imported, sealed anew for the provider's address here": 1}
+
+
+@on_both_databases
+async def test_a_key_imported_before_its_provider_was_known_or_moved_is_usable_after_another_import(
+    voyage: Voyage, database: Database
+) -> None:
+    vault = vault_of(voyage)
+    id_ = await voyage.key(await voyage.user(1), "own", FIRST)
+    unknown = await run(voyage, database)
+    assert reasons(unknown, Kind.KEYS) == {"imported, for a provider that is not known here": 1}
+
+    for registry in (with_own("https://one.example/v1"), with_own("https://two.example/v1")):
+        tried = await run(voyage, database, registry=registry, dry_run=True)
+        with pytest.raises(CredentialUnreadable):
+            await used(database, vault, "1", "own", registry)
+        report = await run(voyage, database, registry=registry)
+        again = await run(voyage, database, registry=registry)
+
+        assert reasons(tried, Kind.KEYS) == reasons(report, Kind.KEYS) == RESEALED
+        assert (counts(report, Kind.KEYS), counts(again, Kind.KEYS)) == ((1, 0, 0, 0), (0, 1, 0, 0))
+        assert reasons(again, Kind.KEYS) == {}
+        assert await used(database, vault, "1", "own", registry) == FIRST
+    row = await stored(database, "1", "own")
+    assert row is not None
+    assert (row.id, row.updated_at) == (id_, at(0))
+    assert counts(await run(voyage, database), Kind.KEYS) == (0, 1, 0, 0)  # no longer known: nothing to seal it for
+    kept = await stored(database, "1", "own")
+    assert kept is not None
+    assert kept.sealed == row.sealed
+
+
+@on_both_databases
+async def test_a_key_changed_here_since_its_import_is_not_sealed_for_another_address(
+    voyage: Voyage, database: Database
+) -> None:
+    await voyage.key(await voyage.user(1), "openai", FIRST)
+    await run(voyage, database)
+    await put_here(database, vault_of(voyage), "1", "openai", SECOND, minutes=5)
+    moved = build_registry({"openai": ProviderTable(api_base="https://elsewhere.example/v1")})
+
+    report = await run(voyage, database, registry=moved)
+
+    assert (counts(report, Kind.KEYS), reasons(report, Kind.KEYS)) == ((0, 1, 0, 0), {})
+    assert await used(database, vault_of(voyage), "1", "openai") == SECOND
+    with pytest.raises(CredentialUnreadable):
+        await used(database, vault_of(voyage), "1", "openai", moved)

@@ -13,7 +13,7 @@ from app.db.voyage_source import open_voyage
 from app.db.voyage_tables import MessageOutline, VoyageConversation
 from app.errors import VoyageUnavailable
 from app.voyage_import.merge import Part, cut
-from tests.voyage_import.voyage import NOON, Voyage
+from tests.voyage_import.voyage import NOON, Voyage, call
 
 
 async def test_what_is_written_meanwhile_is_not_seen_and_nothing_can_be_written(voyage: Voyage) -> None:
@@ -66,6 +66,26 @@ def test_pieces_have_everything_in_order_and_are_within_the_limit(
     for piece in pieces:
         needed = [cost[outline.id] for part in piece for outline in part.outlines if cost.get(outline.id)]
         assert sum(needed) <= limit or len(needed) == 1
+
+
+async def test_calls_that_are_small_on_the_disk_count_as_large_as_they_are_in_memory(voyage: Voyage) -> None:
+    conversation = await voyage.conversation(await voyage.user(1))
+    calls = [call(arguments="x" * 100_000)]
+    ids = [await voyage.message(conversation, "assistant", "é", tool_calls=calls, at=number) for number in range(3)]
+    plain = await voyage.message(conversation, "user", "é", at=4)
+    async with open_voyage(voyage.url) as source:
+        rows = await source.conversations(after=None, limit=10)
+        outlines = await source.outlines([conversation], after=None, limit=10)
+        messages = await source.messages([*ids, plain])
+
+    held = {id_: len((row.content + (row.tool_calls or "")).encode()) for id_, row in messages.items()}
+    pieces = list(cut([Part(conversation=rows[0], outlines=outlines, last=True)], set(held), 250_000))
+
+    assert {outline.id: outline.size for outline in outlines} == held
+    assert [[outline.id for part in piece for outline in part.outlines] for piece in pieces] == [
+        ids[:2],
+        [ids[2], plain],
+    ]
 
 
 async def test_a_connection_that_is_lost_says_which_and_what_to_do(voyage: Voyage) -> None:
