@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Response
 from starlette.datastructures import Headers
 
 from app.auth.caller import Authenticator, Caller, Scope
@@ -61,8 +61,10 @@ def services_of(request: Request) -> Services:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
-async def identify(request: Request, services: ServicesDep) -> Caller:
+async def identify(request: Request, response: Response, services: ServicesDep) -> Caller:
     """Give the caller; raises `NotAuthenticated`, `Forbidden` or `AuthUnavailable`."""
+    # What one person is told is nothing for a cache that another one asks.
+    response.headers["Cache-Control"] = "no-store"
     return await services.authenticator.identify(_single(request.headers), method=request.method)
 
 

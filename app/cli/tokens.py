@@ -1,6 +1,7 @@
 """`llm-gateway tokens`: the tokens with which other services call the gateway."""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -41,8 +42,11 @@ def tokens() -> None:
 def create(name: str, scopes: tuple[str, ...], user: str | None, days: int | None, *, never_expires: bool) -> None:
     """Make a token for the service NAME and print it, for the only time."""
     from app.errors import InvalidInput
-    from app.tokens import create_token
+    from app.tokens import create_token, revoke_token
 
+    if getattr(sys, "stdout", None) is None:
+        message = "Standard output is closed, and the token is shown only once."
+        raise click.UsageError(message)
     if never_expires and days is not None:
         message = "--days and --never-expires exclude each other."
         raise click.UsageError(message)
@@ -63,7 +67,13 @@ def create(name: str, scopes: tuple[str, ...], user: str | None, days: int | Non
         token, facts = with_database(work)
     except InvalidInput as wrong:
         raise click.UsageError(wrong.message) from None
-    click.echo(token.reveal())
+    try:
+        click.echo(token.reveal())
+        sys.stdout.flush()
+    except OSError:
+        with_database(lambda database: revoke_token(database, facts.id, now=now))
+        message = "The token could not be printed, so it was revoked."
+        raise click.ClickException(message) from None
     click.echo(_hint(facts), err=True)
 
 

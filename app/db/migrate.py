@@ -1,6 +1,8 @@
 """Brings a database to the newest schema, and tells whether it is there."""
 
 import asyncio
+import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -28,6 +30,7 @@ def upgrade(url: str) -> None:
     Two processes may do it at once, one waits for the other. Raises `ConfigError` for a bad URL or a database that
     another version has migrated, and `StorageUnavailable` when the database fails; then nothing has changed.
     """
+    _keep_private(url)
     try:
         command.upgrade(migration_config(url), "head")
     except CommandError:
@@ -36,6 +39,15 @@ def upgrade(url: str) -> None:
     except FAILURES as failure:
         message = f"The database could not be migrated ({_reason(failure)}); it is as it was."
         raise StorageUnavailable(message, action="Mend that and migrate again.") from None
+
+
+def _keep_private(url: str) -> None:
+    """Make a new SQLite file readable by its owner alone; the files that SQLite puts beside it take its mode."""
+    path = connect_url(url).database if url.startswith("sqlite") else None
+    if path is not None:
+        # Where this fails, the migration says why.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 async def current_revision_is_head(session: AsyncSession) -> bool:

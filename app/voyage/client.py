@@ -113,7 +113,7 @@ class VoyageClient:
         try:
             async with asyncio.timeout(self._seconds if seconds is None else seconds), self._slots:
                 return await self._ask(self._session, path, session)
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
+        except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as error:
             reason = _reason(error)
         # Outside of the handler: the library's errors carry the request with its cookie.
         raise VoyageAway(reason)
@@ -175,6 +175,7 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (aiohttp.ClientConnectorDNSError, "no_address"),
     (aiohttp.ClientConnectorError, "unreachable"),
     (aiohttp.InvalidURL, "no_address"),
+    (UnicodeError, "no_address"),  # a host name that IDNA cannot write
     (aiohttp.ClientResponseError, "not_http"),
     (HttpProcessingError, "not_http"),  # within a body it comes as it is, where aiohttp's own C parser is not there
 )

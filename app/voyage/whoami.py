@@ -10,8 +10,9 @@ from app.voyage.reading import mapping
 
 PATH: Final = "/auth/browser/v1/auth/session"
 """django-allauth, headless, client `browser`; with a slash at the end there is no such page."""
-MAX_CHARS: Final = 255
-"""Of an id and of a name."""
+LARGEST_ID: Final = 2**63 - 1
+"""Of PostgreSQL's bigint."""
+MAX_NAME_CHARS: Final = 255
 _NOT_SIGNED_IN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE})
 """Allauth's statuses for nobody and for a session that has ended."""
 
@@ -42,14 +43,14 @@ async def who_is(client: VoyageClient, session: Secret) -> VoyageUser | None:
 def _user(answer: VoyageAnswer) -> VoyageUser:
     user = mapping(mapping(mapping(answer.data).get("data")).get("user"))
     number = user.get("id")
-    user_id = _name(str(number) if isinstance(number, int) and not isinstance(number, bool) else number)
-    if user_id is None:
+    # Only what Voyage numbers its accounts with: other ways to sign in have ids of other forms in the same place.
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= LARGEST_ID:
         raise _unusable(answer)
-    return VoyageUser(id=user_id, username=_name(user.get("username")))
+    return VoyageUser(id=str(number), username=_name(user.get("username")))
 
 
 def _name(value: object) -> str | None:
-    if isinstance(value, str) and 1 <= len(value) <= MAX_CHARS and value.isprintable() and value == value.strip():
+    if isinstance(value, str) and 1 <= len(value) <= MAX_NAME_CHARS and value.isprintable() and value == value.strip():
         return value
     return None
 

@@ -1,6 +1,7 @@
 import asyncio
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -173,3 +174,11 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_a_bad_url_stops_before_anything_is_opened() -> None:
     with pytest.raises(ConfigError, match="GATEWAY_DATABASE_URL"):
         upgrade("mysql://user:hunter2@host/name")
+
+
+def test_a_new_sqlite_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+
+    upgrade(f"sqlite:///{path}")
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600

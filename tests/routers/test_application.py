@@ -246,3 +246,8 @@ def _mark_running(database_url: str) -> None:
         connection.execute("UPDATE runs SET status = 'running'")
         connection.execute("UPDATE messages SET status = 'running' WHERE role = 'assistant'")
         connection.commit()
+
+
+async def test_no_cache_keeps_what_one_person_is_told(gateway: Gateway) -> None:
+    for path in (LIST, KEYS, "/api/integrations/ai-settings/", "/api/chat/providers/"):
+        assert (await gateway.http.get(path)).headers["cache-control"] == "no-store"

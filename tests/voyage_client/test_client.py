@@ -278,3 +278,8 @@ async def test_a_caller_that_leaves_frees_its_slot_and_its_socket(voyage: FakeVo
             await voyage.until(lambda: voyage.open_requests == 1)
             waiting.cancel()
             await voyage.until(lambda: voyage.open_requests == 0)
+
+
+async def test_a_host_name_that_cannot_be_written_has_no_address() -> None:
+    for base_url in ("http://a..b", f"http://{'x' * 70}.example"):
+        assert (await away_of(base_url)).reason == "no_address"

@@ -47,7 +47,7 @@ async def test_gone_is_nobody_too(voyage: FakeVoyage) -> None:
     [
         ({"id": 1}, VoyageUser(id="1", username=None)),
         ({"id": 2**70 // 2**8, "username": "J. Núñez"}, VoyageUser(id=str(2**62), username="J. Núñez")),
-        ({"id": "0b1c", "username": ""}, VoyageUser(id="0b1c", username=None)),
+        ({"id": 4, "username": ""}, VoyageUser(id="4", username=None)),
         ({"id": 3, "username": "a\nb"}, VoyageUser(id="3", username=None)),
         ({"id": 3, "username": ["a"]}, VoyageUser(id="3", username=None)),
         ({"id": 3, "username": "x" * 256}, VoyageUser(id="3", username=None)),
@@ -59,7 +59,24 @@ async def test_the_id_decides_and_the_name_may_be_missing(voyage: FakeVoyage, us
     assert await asked(voyage) == known
 
 
-NO_IDS: list[Any] = [None, True, False, 1.0, "", " 1", "1\n", "a\u202eb", "x" * 256, [1], {}]
+NO_IDS: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**63,
+    1.0,
+    "",
+    "7",
+    "alice",
+    " 1",
+    "1\n",
+    "a\u202eb",
+    "x" * 256,
+    [1],
+    {},
+]
 NO_TRUTHS: list[Any] = [False, None, "true", 1]
 
 
