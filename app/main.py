@@ -91,7 +91,7 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
         settings=settings,
         static_tokens=StaticTokens(parse_auth_tokens(settings.auth_tokens)),
         trusted_origins=parse_origins(settings.trusted_origins or ""),
-        vault=_vault(settings),
+        vault=vault_of(settings),
         registry=registry,
         instance_key=_instance_key(settings, registry),
         client=client,
@@ -131,7 +131,8 @@ def _middlewares(settings: Settings) -> list[Middleware]:
     ]
 
 
-def _vault(settings: Settings) -> Vault | None:
+def vault_of(settings: Settings) -> Vault | None:
+    """Give the vault of the operator's master keys, None where there are none; raises `ConfigError`."""
     if settings.credential_keys is None and settings.field_encryption_key is None:
         return None
     return Vault.from_config(as_secret(settings.credential_keys), as_secret(settings.field_encryption_key))

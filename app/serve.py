@@ -172,7 +172,13 @@ async def _ping(url: str) -> None:
 
 
 async def _check_database(url: str) -> None:
-    async with open_database(url) as database, database.read() as session:
+    async with open_database(url) as database:
+        await check_tables(database)
+
+
+async def check_tables(database: Database) -> None:
+    """Raise `ConfigError` for a database that has not the tables of this version."""
+    async with database.read() as session:
         ready = await current_revision_is_head(session)
     if not ready:
         message = "The database has not the tables of this version: run `llm-gateway migrate` first."

@@ -50,24 +50,17 @@ def import_voyage(source: str, batch: int | None, *, dry_run: bool) -> None:
 
 async def _import(settings: "Settings", source: str, batch: int | None, *, dry_run: bool) -> "ImportReport":
     from app.db.voyage_source import open_voyage
+    from app.main import vault_of
     from app.providers.registry import build_registry
     from app.serve import open_database
     from app.voyage_import import Limits, import_voyage
 
-    registry, vault = build_registry(settings.provider_tables), _vault(settings)
+    # Without a master key the gateway serves, so conversations can be imported without one.
+    registry, vault = build_registry(settings.provider_tables), vault_of(settings)
     async with open_voyage(source) as voyage, open_database(settings.database_url) as database:
         await _check(database, vault, keep=not dry_run)
         limits = Limits() if batch is None else Limits(rows=batch)
         return await import_voyage(voyage, database, vault=vault, registry=registry, limits=limits, dry_run=dry_run)
-
-
-def _vault(settings: "Settings") -> "Vault | None":
-    """Without a master key the gateway serves, so conversations can be imported without one."""
-    from app.settings import as_secret
-    from app.vault import Vault
-
-    keys, field_key = as_secret(settings.credential_keys), as_secret(settings.field_encryption_key)
-    return Vault.from_config(keys, field_key) if keys is not None or field_key is not None else None
 
 
 async def _check(database: "Database", vault: "Vault | None", *, keep: bool) -> None:
@@ -75,14 +68,9 @@ async def _check(database: "Database", vault: "Vault | None", *, keep: bool) -> 
     from datetime import UTC, datetime
 
     from app.db.key_checks import verify_key_checks
-    from app.db.migrate import current_revision_is_head
-    from app.errors import ConfigError
+    from app.serve import check_tables
 
-    async with database.read() as session:
-        ready = await current_revision_is_head(session)
-    if not ready:
-        message = "The database has not the tables of this version: run `llm-gateway migrate` first."
-        raise ConfigError(message)
+    await check_tables(database)
     if vault is None:
         return
     async with database.write() as session:

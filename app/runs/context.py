@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -12,14 +12,12 @@ from app.voyage.client import VoyageAway, VoyageClient
 from app.voyage.preferences import Preferences, fetch_preferences
 from app.voyage.trips import Trip, fetch_trip
 
-CONTEXT_S: Final = 2.0
-"""How long an answer waits for it."""
 _log = structlog.stdlib.get_logger(__name__)
 _Part = TypeVar("_Part")
 
 
 async def gather(
-    voyage: VoyageClient | None, session: Secret | None, collection_id: UUID | None, *, seconds: float = CONTEXT_S
+    voyage: VoyageClient | None, session: Secret | None, collection_id: UUID | None, *, seconds: float
 ) -> tuple[Trip | None, Preferences | None]:
     """Read both at once, as the person whose session this is, and give what has come within `seconds`.
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from app.runs.context import CONTEXT_S, gather
+from app.runs.context import gather
 from app.secret import Secret
 from app.voyage.client import VoyageClient
 from app.voyage.preferences import Preferences
@@ -42,7 +42,7 @@ class Asking:
         self._client = client
 
     async def gather(
-        self, trip_id: UUID | None = None, *, seconds: float = CONTEXT_S
+        self, trip_id: UUID | None = None, *, seconds: float = 2.0
     ) -> tuple[Trip | None, Preferences | None]:
         return await gather(self._client, self.session, trip_id or self.trip_id, seconds=seconds)
 
@@ -75,14 +75,14 @@ async def test_trip_and_wishes_are_read_at_once(voyage: FakeVoyage, asking: Aski
 
 
 async def test_without_a_trip_only_the_wishes_are_read(voyage: FakeVoyage, client: VoyageClient) -> None:
-    assert await gather(client, Secret(voyage.sign_in(1)), None) == (None, WISHES)
+    assert await gather(client, Secret(voyage.sign_in(1)), None, seconds=2.0) == (None, WISHES)
     assert [seen.path for seen in voyage.requests] == [PREFERENCES]
 
 
 async def test_nothing_is_read_without_voyage_or_without_a_session(voyage: FakeVoyage, client: VoyageClient) -> None:
     with capture_logs() as lines:
-        assert await gather(None, Secret(voyage.sign_in(1)), uuid4()) == (None, None)
-        assert await gather(client, None, uuid4()) == (None, None)
+        assert await gather(None, Secret(voyage.sign_in(1)), uuid4(), seconds=2.0) == (None, None)
+        assert await gather(client, None, uuid4(), seconds=2.0) == (None, None)
 
     assert (voyage.requests, lines) == ([], [])
 
