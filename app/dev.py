@@ -14,10 +14,10 @@ import click
 from app.demo.server import serving_demo
 from app.errors import ConfigError, StorageUnavailable
 from app.log import configure
-from app.main import create_app
+from app.main import create_app, vault_of
 from app.serve import GatewayServer, leave, listen, loop_factory, upgrade_database
-from app.settings import Settings, as_secret, load_settings
-from app.vault import Vault, generate_key
+from app.settings import Settings, load_settings
+from app.vault import generate_key
 
 DIRECTORY: Final = Path(".dev")
 _HOSTS: Final = ("127.0.0.1", "localhost", "::1")
@@ -85,7 +85,7 @@ def _settings(environ: Mapping[str, str]) -> Settings:
         raise ConfigError(message) from None
     try:
         settings = load_settings(environ, **chosen, dev=True, credential_keys_file=key_file)
-        Vault.from_config(as_secret(settings.credential_keys), None)
+        vault_of(settings)
     except ConfigError:
         raise ConfigError(_BROKEN.format(path=key_file)) from None
     return settings

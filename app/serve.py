@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, ClassVar, Final, Never
 
@@ -19,7 +20,8 @@ from typing_extensions import override
 from uvicorn.loops.auto import auto_loop_factory
 
 from app.auth.csrf import parse_origins
-from app.db.migrate import current_revision_is_head, upgrade
+from app.db.engine import sqlite_path
+from app.db.migrate import current_revision_is_head, make_file, upgrade
 from app.db.session import Database
 from app.errors import ConfigError, StorageUnavailable
 from app.intake.protocol import BoundedHttp
@@ -135,6 +137,7 @@ def leave() -> Never:
 
 def upgrade_database(settings: Settings) -> None:
     """Bring the database to this version's tables; raises `StorageUnavailable` when it does not answer."""
+    make_file(settings.database_url)
     asyncio.run(_ping(settings.database_url))
     upgrade(settings.database_url)
 
@@ -172,17 +175,29 @@ async def _ping(url: str) -> None:
 
 
 async def _check_database(url: str) -> None:
-    async with open_database(url) as database:
-        await check_tables(database)
+    async with open_migrated(url):
+        pass
 
 
-async def check_tables(database: Database) -> None:
-    """Raise `ConfigError` for a database that has not the tables of this version."""
-    async with database.read() as session:
-        ready = await current_revision_is_head(session)
-    if not ready:
-        message = "The database has not the tables of this version: run `llm-gateway migrate` first."
+@asynccontextmanager
+async def open_migrated(url: str) -> AsyncGenerator[Database]:
+    """Open a database with the tables of this version for the block; raises `ConfigError` for any other."""
+    path = sqlite_path(url)
+    if path is not None and await asyncio.to_thread(_only_the_file_is_missing, path):
+        message = "GATEWAY_DATABASE_URL: there is no such file yet: run `llm-gateway migrate` first."
         raise ConfigError(message)
+    async with open_database(url) as database:
+        async with database.read() as session:
+            ready = await current_revision_is_head(session)
+        if not ready:
+            message = "The database has not the tables of this version: run `llm-gateway migrate` first."
+            raise ConfigError(message)
+        yield database
+
+
+def _only_the_file_is_missing(path: Path) -> bool:
+    """Whether `migrate` would make it, which a folder that is missing or closed does not let it."""
+    return not path.exists() and os.access(path.parent, os.W_OK | os.X_OK)
 
 
 @asynccontextmanager

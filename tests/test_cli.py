@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import stat
 import subprocess
 import sys
 import time
@@ -142,6 +143,37 @@ def test_a_database_that_does_not_answer_is_one_line_and_1(tmp_path: Path, comma
     assert answer.exit_code == 1
     assert "Traceback" not in answer.stderr
     assert "llm-gateway: The database" in answer.stderr
+
+
+@pytest.mark.parametrize("made_before", [False, True])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("serve",),
+        ("keys", "status"),
+        ("keys", "rotate"),
+        ("tokens", "list"),
+        ("tokens", "create", "reports", "--scope", "chat"),
+        ("prompt", "show"),
+        ("prompt", "reset"),
+    ],
+)
+def test_only_migrate_makes_the_database(tmp_path: Path, command: tuple[str, ...], *, made_before: bool) -> None:
+    file = tmp_path / "gateway.db"
+    key = gateway(tmp_path, "keys", "generate").stdout.strip()
+    environ = {"GATEWAY_AUTH_METHODS": "service_tokens", "GATEWAY_CREDENTIAL_KEYS": key, "GATEWAY_PORT": "0"}
+    if made_before:
+        file.touch()
+    answer = gateway(tmp_path, *command, **environ)
+
+    assert answer.exit_code == 78
+    assert "run `llm-gateway migrate` first" in answer.stderr
+    assert one_line(answer.stderr)
+    assert not [path.name for path in tmp_path.iterdir() if path != file]
+    assert file.exists() == made_before
+
+    assert gateway(tmp_path, "migrate").exit_code == 0
+    assert made_before or stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_migrate_then_rotate_and_status(tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ def read_settings() -> "Settings":
 
 
 def with_database(work: "Callable[[Database], Awaitable[_Result]]") -> _Result:
-    """Do `work` with the operator's database open; raises `ConfigError` or `StorageUnavailable`."""
-    from app.serve import open_database
+    """Do `work` with the operator's migrated database open; raises `ConfigError` or `StorageUnavailable`."""
+    from app.serve import open_migrated
 
     settings = read_settings()
 
     async def run() -> _Result:
-        async with open_database(settings.database_url) as database:
+        async with open_migrated(settings.database_url) as database:
             return await work(database)
 
     return asyncio.run(run())
@@ -42,11 +42,13 @@ def with_vault(work: "Callable[[Database, Vault], Awaitable[_Result]]") -> _Resu
     from datetime import UTC, datetime
 
     from app.db.key_checks import verify_key_checks
-    from app.settings import as_secret
-    from app.vault import Vault
+    from app.errors import ConfigError
+    from app.main import vault_of
 
-    settings = read_settings()
-    vault = Vault.from_config(as_secret(settings.credential_keys), as_secret(settings.field_encryption_key))
+    vault = vault_of(read_settings())
+    if vault is None:
+        message = "Neither GATEWAY_CREDENTIAL_KEYS nor FIELD_ENCRYPTION_KEY is set: set what the gateway runs with."
+        raise ConfigError(message)
 
     async def checked(database: "Database") -> _Result:
         async with database.write() as session:

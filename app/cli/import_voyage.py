@@ -52,27 +52,24 @@ async def _import(settings: "Settings", source: str, batch: int | None, *, dry_r
     from app.db.voyage_source import open_voyage
     from app.main import vault_of
     from app.providers.registry import build_registry
-    from app.serve import open_database
+    from app.serve import open_migrated
     from app.voyage_import import Limits, import_voyage
 
     # Without a master key the gateway serves, so conversations can be imported without one.
     registry, vault = build_registry(settings.provider_tables), vault_of(settings)
-    async with open_voyage(source) as voyage, open_database(settings.database_url) as database:
-        await _check(database, vault, keep=not dry_run)
+    async with open_voyage(source) as voyage, open_migrated(settings.database_url) as database:
+        if vault is not None:
+            await _check(database, vault, keep=not dry_run)
         limits = Limits() if batch is None else Limits(rows=batch)
         return await import_voyage(voyage, database, vault=vault, registry=registry, limits=limits, dry_run=dry_run)
 
 
-async def _check(database: "Database", vault: "Vault | None", *, keep: bool) -> None:
-    """Raise `ConfigError` for tables of another version, and for master keys that this database does not know."""
+async def _check(database: "Database", vault: "Vault", *, keep: bool) -> None:
+    """Raise `ConfigError` for master keys that this database does not know."""
     from datetime import UTC, datetime
 
     from app.db.key_checks import verify_key_checks
-    from app.serve import check_tables
 
-    await check_tables(database)
-    if vault is None:
-        return
     async with database.write() as session:
         await verify_key_checks(session, vault.check_values(), datetime.now(UTC))
         if not keep:

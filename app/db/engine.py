@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -54,6 +55,12 @@ def connect_url(url: str) -> URL:
         return _postgres_url(parsed)
     message = "GATEWAY_DATABASE_URL: must begin with sqlite:/// or postgresql://."
     raise ConfigError(message)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Give the file of a SQLite URL, None for PostgreSQL; raises `ConfigError` as `connect_url`."""
+    target = connect_url(url)
+    return Path(target.database or "") if target.get_backend_name() == "sqlite" else None
 
 
 def open_engine(url: str, *, statement_s: float | None = STATEMENT_SECONDS) -> AsyncEngine:
@@ -123,10 +130,12 @@ def _dump(value: object) -> str:
 def _connect_sqlite(
     dialect: Dialect, _entry: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> DBAPIConnection:
-    """Connect; after a failure, wait until the driver's thread is gone.
+    """Connect to a file that is there; after a failure, wait until the driver's thread is gone.
 
     It still reports to the loop when everybody has heard of the failure, and the loop may be closed by then.
+    SQLite would make a missing file itself, empty and readable by everybody.
     """
+    existing = f"{Path(arguments[0]).as_uri()}?mode=rw"
     threads: list[threading.Thread] = []
 
     def make(*args: Any, **kwargs: Any) -> sqlite3.Connection:  # noqa: ANN401 - sqlite3's own arguments, passed on
@@ -134,7 +143,7 @@ def _connect_sqlite(
         return _SqliteConnection(*args, **kwargs)
 
     try:
-        return dialect.connect(*arguments, **options, factory=make)
+        return dialect.connect(existing, *arguments[1:], **options, uri=True, factory=make)
     except BaseException:
         for thread in threads:
             await_only(asyncio.to_thread(thread.join, THREAD_SECONDS))

@@ -5,7 +5,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
-from app.db.engine import connect_url
+from app.db.engine import sqlite_path
 from app.errors import ConfigError
 
 
@@ -15,7 +15,7 @@ def only_process(url: str) -> Generator[None]:
 
     The lock is the operating system's: it ends with the process, however that ends. PostgreSQL has no such lock here.
     """
-    path = connect_url(url).database if url.startswith("sqlite") else None
+    path = sqlite_path(url)
     if path is None:
         yield
         return

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.engine import connect_url
+from app.db.engine import connect_url, sqlite_path
 from app.db.failures import FAILURES
 from app.errors import ConfigError, StorageUnavailable
 
@@ -30,7 +30,7 @@ def upgrade(url: str) -> None:
     Two processes may do it at once, one waits for the other. Raises `ConfigError` for a bad URL or a database that
     another version has migrated, and `StorageUnavailable` when the database fails; then nothing has changed.
     """
-    _keep_private(url)
+    make_file(url)
     try:
         command.upgrade(migration_config(url), "head")
     except CommandError:
@@ -41,9 +41,12 @@ def upgrade(url: str) -> None:
         raise StorageUnavailable(message, action="Mend that and migrate again.") from None
 
 
-def _keep_private(url: str) -> None:
-    """Make a new SQLite file readable by its owner alone; the files that SQLite puts beside it take its mode."""
-    path = connect_url(url).database if url.startswith("sqlite") else None
+def make_file(url: str) -> None:
+    """Make a SQLite file that is not there yet, for its owner alone; the files that SQLite puts beside it do as it does.
+
+    Nothing else makes one: opening a database that is missing fails.
+    """
+    path = sqlite_path(url)
     if path is not None:
         # Where this fails, the migration says why.
         with suppress(OSError):

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import select, text
@@ -180,6 +181,23 @@ async def test_after_a_failed_connect_the_drivers_thread_is_gone(tmp_path: Path)
             await database.ping()
         await database.close()
         assert [thread.name for thread in threading.enumerate() if "_connection_worker_thread" in thread.name] == []
+
+
+async def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    database = Database.open(f"sqlite:///{tmp_path}/gateway.db")
+    with pytest.raises(StorageUnavailable):
+        await new_conversation(database)
+    await database.close()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a b", "what?mode=memory", "50%2f#1", "größe", "file:x"])
+async def test_a_file_may_have_any_name(sqlite_url: str, tmp_path: Path, name: str) -> None:
+    Path(sqlite_url.removeprefix("sqlite:///")).rename(tmp_path / name)
+    database = Database.open(f"sqlite:///{quote(str(tmp_path / name))}")
+    await database.ping()
+    await database.close()
 
 
 async def test_a_folder_that_is_missing(tmp_path: Path) -> None:
