@@ -2,9 +2,9 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Final, final
+from typing import Any, Final, TypeVar, final
 from uuid import UUID
 
 import structlog
@@ -53,6 +53,7 @@ MAX_ANSWER_CHARS: Final = 200_000
 that reason would spend it before they answer."""
 _AGAIN: Final = "Ask again."
 _AGAIN_OR_OTHER: Final = "Ask again, or choose another model."
+_Result = TypeVar("_Result")
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -92,7 +93,9 @@ class Suggester:
         Voyage gives an empty list for it, which reads as if there were no such places. An empty list of the model's
         own stays one.
         """
-        trip, preferences = await self._context(asker.session, wishes.collection_id)
+        if self.voyage is None or asker.session is None:
+            message = "A trip can only be read with the caller's own session at Voyage, and this request has none."
+            raise Forbidden(message, action="Sign in to Voyage and ask from there.")
         route = await choose(
             self.database,
             self.registry,
@@ -103,28 +106,30 @@ class Suggester:
         )
         key = await find_api_key(self.database, self.vault, self.instance_key, user_id=asker.user_id, route=route)
         run = self._run(asker.user_id, route)
-        request = ModelRequest(
-            route=route,
-            api_key=key.secret,
-            own_key=key.own,
-            messages=to_messages(wishes, trip, preferences),
-            tools=(TOOL,),
-            tool_choice=TOOL.name,
-            deadlines=replace(route.provider.deadlines, total_s=min(route.provider.deadlines.total_s, TOTAL_S)),
-            session_id=str(run.run_id),
-        )
+        # The caps hold for reading the trip as well: the connections to Voyage are few, and everybody's.
         with self.hub.hold(run):
+            reading = self._context(self.voyage, asker.session, wishes.collection_id)
+            trip, preferences = await _stoppable(run, reading)
+            request = ModelRequest(
+                route=route,
+                api_key=key.secret,
+                own_key=key.own,
+                messages=to_messages(wishes, trip, preferences),
+                tools=(TOOL,),
+                tool_choice=TOOL.name,
+                deadlines=replace(route.provider.deadlines, total_s=min(route.provider.deadlines.total_s, TOTAL_S)),
+                session_id=str(run.run_id),
+            )
             return await self._answered(run, request)
 
-    async def _context(self, session: Secret | None, collection_id: UUID) -> tuple[Trip, Preferences | None]:
+    async def _context(
+        self, voyage: VoyageClient, session: Secret, collection_id: UUID
+    ) -> tuple[Trip, Preferences | None]:
         """Read trip and preferences at once; only the trip must be there."""
-        if self.voyage is None or session is None:
-            message = "A trip can only be read with the caller's own session at Voyage, and this request has none."
-            raise Forbidden(message, action="Sign in to Voyage and ask from there.")
-        likes = gather(self.voyage, session, None, seconds=self.limits.context_s)
+        likes = gather(voyage, session, None, seconds=self.limits.context_s)
         reading = asyncio.create_task(likes, name="suggest day: preferences")
         try:
-            trip = await fetch_trip(self.voyage, session, collection_id)
+            trip = await fetch_trip(voyage, session, collection_id)
             if trip is None:
                 text = "There is no such trip of yours."
                 raise NotFound(text, action="Check the id.", fields={"collection_id": [text]})
@@ -168,6 +173,18 @@ class Suggester:
         if isinstance(result, GatewayError):
             raise result
         return result
+
+
+async def _stoppable(run: LiveRun, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Give what `work` gives; raises what the run was stopped by, as a shutdown does it, and `work` ends then."""
+    working = asyncio.create_task(work, name=f"suggest {run.run_id}: reading")
+    run.attach(working)
+    try:
+        return await working
+    except asyncio.CancelledError:
+        if run.stopped_by is None:
+            raise
+        raise run.stopped_by from None
 
 
 async def _ask(answer: Answer, request: ModelRequest) -> None:

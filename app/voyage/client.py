@@ -22,7 +22,8 @@ SESSION_ID: Final = re.compile(r"[A-Za-z0-9]{16,128}")
 MAX_ANSWER_BYTES: Final = 5_000_000
 """A trip of a thousand places is about 3 MB."""
 MAX_CALLS: Final = 16
-"""How many are under way at once; Voyage's default server has two workers."""
+"""How many are under way at once; Voyage's default server has two workers. As many again ask whose session one is:
+nobody's trip keeps others from signing in."""
 _USER_AGENT: Final = "voyage-llm-gateway/0.1"
 _KEEPALIVE_S: Final = 30.0
 _NO_LIMITS: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -73,6 +74,7 @@ class VoyageClient:
         self._seconds = seconds
         self._tls = tls
         self._slots = asyncio.Semaphore(MAX_CALLS)
+        self._sign_in_slots = asyncio.Semaphore(MAX_CALLS)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -98,11 +100,13 @@ class VoyageClient:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str, session: Secret, *, seconds: float | None = None) -> VoyageAnswer:
+    async def get(
+        self, path: str, session: Secret, *, seconds: float | None = None, signs_in: bool = False
+    ) -> VoyageAnswer:
         """Ask for `path`, which begins with a slash, with a session id as the only cookie.
 
-        The deadline counts from here: waiting for one of the `MAX_CALLS` slots is part of it. Raises `VoyageAway`, and
-        `ValueError` for a session that is no session id.
+        The deadline counts from here: waiting for one of the `MAX_CALLS` slots is part of it; what `signs_in` has
+        slots of its own. Raises `VoyageAway`, and `ValueError` for a session that is no session id.
         """
         if self._session is None:
             message = "the client is not open"
@@ -111,7 +115,8 @@ class VoyageClient:
             message = "this is no session id"
             raise ValueError(message)
         try:
-            async with asyncio.timeout(self._seconds if seconds is None else seconds), self._slots:
+            slots = self._sign_in_slots if signs_in else self._slots
+            async with asyncio.timeout(self._seconds if seconds is None else seconds), slots:
                 return await self._ask(self._session, path, session)
         except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as error:
             reason = _reason(error)

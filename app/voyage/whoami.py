@@ -31,7 +31,7 @@ async def who_is(client: VoyageClient, session: Secret) -> VoyageUser | None:
 
     Raises `VoyageAway` for everything that says neither, as a proxy's page or a refusal of its own.
     """
-    answer = await client.get(PATH, session)
+    answer = await client.get(PATH, session, signs_in=True)
     signed_in = mapping(mapping(answer.data).get("meta")).get("is_authenticated")
     if answer.status == HTTPStatus.OK and signed_in is True:
         return _user(answer)

@@ -212,6 +212,25 @@ async def test_calls_count_against_the_cap(sqlite_url: str) -> None:
         assert (await first).status_code == 200
 
 
+async def test_one_persons_hanging_trips_keep_nobody_from_signing_in(sqlite_url: str) -> None:
+    async with visiting(sqlite_url, voyage_seconds=60) as visit:
+        visit.voyage.trouble = Trouble.hang(path="/api/")
+        asking = [asyncio.create_task(visit.ask()) for _ in range(30)]
+        await until(lambda: sum(one.done() for one in asking) == 10)
+        for one in asking:
+            assert not one.done() or assert_error(one.result(), 429, "too_many_runs")
+
+        async with asyncio.timeout(2):
+            cookie = {"Cookie": f"sessionid={visit.voyage.sign_in(8)}"}
+            listed = await visit.gateway.nobody.get("/api/chat/conversations/", headers=cookie)
+
+        assert (listed.status_code, listed.json()) == (200, [])
+        for one in asking:
+            one.cancel()
+        await asyncio.wait(asking)
+        await until(lambda: visit.gateway.services.hub.count == 0)
+
+
 async def test_a_shutdown_answers_whoever_waits(sqlite_url: str) -> None:
     pause = Pause()
     async with visiting(sqlite_url, [pause]) as visit:

@@ -360,6 +360,33 @@ async def test_calls_have_their_share_of_the_caps(bench: Bench) -> None:
     await hub.drain()
 
 
+async def test_reading_the_trip_has_its_share_of_the_caps(bench: Bench) -> None:
+    hub = RunHub(max_runs_per_user=1)
+    capped = bench.with_(hub=hub)
+    bench.voyage.trouble = Trouble.hang()
+    first = asyncio.create_task(capped.suggest())
+    await bench.voyage.until(lambda: bench.voyage.open_requests == 2)
+
+    assert (await capped.refusal(TooManyRuns)).retry_after_s
+    assert len(bench.voyage.requests) == 2
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await bench.voyage.until(lambda: bench.voyage.open_requests == 0)
+    assert hub.count == 0
+
+
+async def test_a_shutdown_ends_the_reading_of_a_trip(bench: Bench) -> None:
+    bench.voyage.trouble = Trouble.hang()
+    reading = asyncio.create_task(bench.refusal(Interrupted))
+    await bench.voyage.until(lambda: bench.voyage.open_requests == 2)
+
+    async with asyncio.timeout(2):
+        await bench.suggester.hub.drain()
+        await reading
+    await bench.voyage.until(lambda: bench.voyage.open_requests == 0)
+
+
 async def test_a_shutdown_lets_calls_go_on_for_the_grace_and_then_ends_them(bench: Bench) -> None:
     pause, never = Pause(), Pause()
     bench.says([pause, *CALLED], [TextDelta("{"), never])
