@@ -25,7 +25,8 @@ NOT_DECRYPTED: Final = "not encrypted with this FIELD_ENCRYPTION_KEY, or damaged
 NO_PROVIDER: Final = "no usable name of a provider"
 OLDER_TWIN: Final = "the same user has a newer key for the same provider"
 UNKNOWN_PROVIDER: Final = "for a provider that is not known here"
-SEALED_ANEW: Final = "sealed anew for the provider's address here"
+SEALED_ANEW: Final = "sealed for its provider, which was not known here before"
+MOVED: Final = "its provider has another address here now, so its owner has to enter it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,11 +130,16 @@ def _decide(job: Job, opened: Sequence[_Opened], here: _Here) -> Decision:
 
 def _judge(decision: Decision, each: _Opened, here: _Here, job: Job) -> None:
     row, version = here.of(each), here.marks.get(str(each.row.id))
-    moved = version == each.row.updated_at and _moved(each, row, job.registry)
+    same = version == each.row.updated_at
+    sealed_for = _sealed_for(each, row) if same and each.provider in job.registry.providers else None
+    found = sealed_for == "" and each.secret is not None
     outcome, reason = Outcome.SKIPPED, ""
     if version is not None and row is None:
         reason = DELETED_HERE
-    elif version == each.row.updated_at and not moved:
+    elif sealed_for and sealed_for != job.registry.providers[each.provider].origin:
+        # It was entered for that host; sealing it for another one would send it where nobody wanted it.
+        reason = MOVED
+    elif same and not found:
         outcome = Outcome.UNCHANGED
     elif each.secret is None:
         outcome, reason = Outcome.UNREADABLE, each.complaint
@@ -143,18 +149,16 @@ def _judge(decision: Decision, each: _Opened, here: _Here, job: Job) -> None:
         reason = NEWER_HERE
     elif job.vault is not None:
         known = "" if each.provider in job.registry.providers else UNKNOWN_PROVIDER
-        outcome, reason = Outcome.IMPORTED, SEALED_ANEW if moved else known
+        outcome, reason = Outcome.IMPORTED, SEALED_ANEW if found else known
         _seal(decision, each, each.secret, here, vault=job.vault, registry=job.registry)
     decision.say(Kind.KEYS, outcome, each.row.id, reason)
 
 
-def _moved(each: _Opened, row: RowHere | None, registry: Registry) -> bool:
-    """Whether the row is as it was imported, but sealed for an address that its provider does not have now."""
-    known = registry.providers.get(each.provider)
-    if each.secret is None or known is None or row is None:
-        return False
-    imported = row.provider == each.provider and row.updated_at == each.row.updated_at
-    return imported and row.origin != known.origin
+def _sealed_for(each: _Opened, row: RowHere | None) -> str | None:
+    """Give the address that the imported key is bound to, "" for none yet; None where the row was changed here."""
+    if row is None or row.provider != each.provider or row.updated_at != each.row.updated_at:
+        return None
+    return row.origin
 
 
 def _seal(  # noqa: PLR0913 - the key, where it goes, and what that takes

@@ -216,29 +216,26 @@ def with_own(api_base: str) -> Registry:
     return build_registry({"own": ProviderTable(api_base=api_base, models=["one"])})
 
 
-RESEALED = {"imported, sealed anew for the provider's address here": 1}
-
-
 @on_both_databases
-async def test_a_key_imported_before_its_provider_was_known_or_moved_is_usable_after_another_import(
+async def test_a_key_imported_before_its_provider_was_known_is_usable_after_another_import(
     voyage: Voyage, database: Database
 ) -> None:
-    vault = vault_of(voyage)
+    vault, registry = vault_of(voyage), with_own("https://one.example/v1")
     id_ = await voyage.key(await voyage.user(1), "own", FIRST)
     unknown = await run(voyage, database)
     assert reasons(unknown, Kind.KEYS) == {"imported, for a provider that is not known here": 1}
 
-    for registry in (with_own("https://one.example/v1"), with_own("https://two.example/v1")):
-        tried = await run(voyage, database, registry=registry, dry_run=True)
-        with pytest.raises(CredentialUnreadable):
-            await used(database, vault, "1", "own", registry)
-        report = await run(voyage, database, registry=registry)
-        again = await run(voyage, database, registry=registry)
+    tried = await run(voyage, database, registry=registry, dry_run=True)
+    with pytest.raises(CredentialUnreadable):
+        await used(database, vault, "1", "own", registry)
+    report = await run(voyage, database, registry=registry)
+    again = await run(voyage, database, registry=registry)
 
-        assert reasons(tried, Kind.KEYS) == reasons(report, Kind.KEYS) == RESEALED
-        assert (counts(report, Kind.KEYS), counts(again, Kind.KEYS)) == ((1, 0, 0, 0), (0, 1, 0, 0))
-        assert reasons(again, Kind.KEYS) == {}
-        assert await used(database, vault, "1", "own", registry) == FIRST
+    found = {"imported, sealed for its provider, which was not known here before": 1}
+    assert reasons(tried, Kind.KEYS) == reasons(report, Kind.KEYS) == found
+    assert (counts(report, Kind.KEYS), counts(again, Kind.KEYS)) == ((1, 0, 0, 0), (0, 1, 0, 0))
+    assert reasons(again, Kind.KEYS) == {}
+    assert await used(database, vault, "1", "own", registry) == FIRST
     row = await stored(database, "1", "own")
     assert row is not None
     assert (row.id, row.updated_at) == (id_, at(0))
@@ -246,6 +243,28 @@ async def test_a_key_imported_before_its_provider_was_known_or_moved_is_usable_a
     kept = await stored(database, "1", "own")
     assert kept is not None
     assert kept.sealed == row.sealed
+
+
+@on_both_databases
+async def test_a_key_follows_its_provider_to_no_other_address(voyage: Voyage, database: Database) -> None:
+    one, two = with_own("https://one.example/v1"), with_own("https://two.example/v1")
+    await voyage.key(await voyage.user(1), "own", FIRST)
+    await run(voyage, database, registry=one)
+    before = await stored(database, "1", "own")
+
+    tried = await run(voyage, database, registry=two, dry_run=True)
+    report = await run(voyage, database, registry=two)
+
+    moved = {"skipped, its provider has another address here now, so its owner has to enter it again": 1}
+    assert reasons(tried, Kind.KEYS) == reasons(report, Kind.KEYS) == moved
+    after = await stored(database, "1", "own")
+    assert before is not None
+    assert after is not None
+    assert (after.sealed, after.origin) == (before.sealed, before.origin)
+    with pytest.raises(CredentialUnreadable):
+        await used(database, vault_of(voyage), "1", "own", two)
+    assert counts(await run(voyage, database, registry=one), Kind.KEYS) == (0, 1, 0, 0)
+    assert await used(database, vault_of(voyage), "1", "own", one) == FIRST
 
 
 @on_both_databases
