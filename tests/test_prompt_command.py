@@ -11,9 +11,9 @@ import structlog
 from click.testing import CliRunner, Result
 
 from app.cli import main
-from app.db.prompts import find_prompt
+from app.db.prompts import MAX_CHARS, find_prompt
 from app.db.session import Database
-from app.runs.prompt import BUILT_IN_PROMPT, MAX_BASE_CHARS
+from app.runs.prompt import BUILT_IN_PROMPT
 
 Command = Callable[..., Result]
 
@@ -75,11 +75,11 @@ def test_a_prompt_may_come_from_standard_input_and_again_from_what_show_prints(c
 
 
 def test_the_longest_prompt_is_taken_whole(command: Command) -> None:
-    text = "🌍" * MAX_BASE_CHARS
+    text = "🌍" * MAX_CHARS
 
     told = succeeds(command("set", stdin=f"{text}\n".encode()))
 
-    assert str(MAX_BASE_CHARS) in told.stdout
+    assert str(MAX_CHARS) in told.stdout
     assert succeeds(command("show")).stdout == f"{text}\n"
 
 
@@ -88,9 +88,9 @@ def test_the_longest_prompt_is_taken_whole(command: Command) -> None:
     [
         (b"", "prompt reset"),
         (b" \r\n\t\n", "prompt reset"),
-        (b"x" * (MAX_BASE_CHARS + 1), f"up to {MAX_BASE_CHARS} characters"),
-        (("🌍" * (MAX_BASE_CHARS + 1)).encode(), f"up to {MAX_BASE_CHARS} characters"),
-        (("xx" + "🌍" * 2 * MAX_BASE_CHARS).encode(), f"up to {MAX_BASE_CHARS} characters"),
+        (b"x" * (MAX_CHARS + 1), f"up to {MAX_CHARS} characters"),
+        (("🌍" * (MAX_CHARS + 1)).encode(), f"up to {MAX_CHARS} characters"),
+        (("xx" + "🌍" * 2 * MAX_CHARS).encode(), f"up to {MAX_CHARS} characters"),
         (b"a\x00b", "NUL"),
         (b"caf\xe9", "not UTF-8 at byte 3"),
         (b"\xff\xfeP\x00l\x00", "not UTF-8 at byte 0"),

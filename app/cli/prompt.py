@@ -41,12 +41,11 @@ def show() -> None:
 )
 def set_(source: BinaryIO) -> None:
     """Replace the built-in prompt by your own."""
-    from app.db.prompts import put_prompt
-    from app.runs.prompt import MAX_BASE_CHARS
+    from app.db.prompts import MAX_CHARS, put_prompt
 
     if source.isatty():
         click.echo("Type the prompt; Ctrl-D on a line of its own ends it.", err=True)
-    text = _read(source, MAX_BASE_CHARS)
+    text = _read(source, MAX_CHARS)
 
     async def work(database: "Database") -> None:
         async with database.write() as session:

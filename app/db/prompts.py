@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import SystemPrompt
 from app.db.upsert import upsert
 
+MAX_CHARS: Final = 50_000
+"""What the operator's words may take; a longer text is refused, and one that is there all the same is cut."""
 _ONLY: Final = 1
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from app.db.prompts import MAX_CHARS
 from app.voyage.preferences import (
     MAX_INTEREST_CHARS,
     MAX_INTERESTS,
@@ -15,11 +16,6 @@ from app.voyage.preferences import (
 )
 from app.voyage.reading import one_line
 from app.voyage.trips import MAX_DATE_CHARS, MAX_MEMBERS, MAX_NAME_CHARS, MAX_STOP_CHARS, MAX_STOPS, Trip
-
-MAX_BASE_CHARS: Final = 50_000
-"""What the operator's words may take; a longer text is cut."""
-MAX_PROMPT_CHARS: Final = 70_000
-"""What all sections together stay below, whatever they are made of."""
 
 BUILT_IN_PROMPT: Final = """\
 You are the travel planner of a trip planning application. You help people choose where to go, put an itinerary \
@@ -68,7 +64,7 @@ def compose(
     `base` can begin a line, so none can pass for a section; all are taken literally.
     """
     sections = (
-        base[:MAX_BASE_CHARS],
+        base[:MAX_CHARS],
         _party(trip, preferences) if trip is not None and trip.shared else _traveler(preferences),
         _context(notes, trip),
         _guardrails(trip) if trip is not None and tools else "",

@@ -6,6 +6,7 @@ from typing import Final
 
 from app.db.imports import Mark, PromptHere, read_prompt, store_rows
 from app.db.models import SystemPrompt
+from app.db.prompts import MAX_CHARS
 from app.db.voyage_tables import VoyagePrompt
 from app.voyage_import.decision import DELETED_HERE, NEWER_HERE, Decision
 from app.voyage_import.job import Job
@@ -16,6 +17,7 @@ PROMPT_ID: Final = 1
 """The row that counts, in Voyage and here."""
 NOT_IN_USE: Final = "not the one that Voyage uses"
 BLANK: Final = "blank, so the built-in one holds"
+TOO_LONG: Final = f"longer than {MAX_CHARS} characters"
 
 
 async def import_system_prompt(job: Job) -> None:
@@ -42,6 +44,8 @@ def _decide(prompt: VoyagePrompt, here: PromptHere) -> Decision:
         reason = NOT_IN_USE
     elif not prompt.prompt_text.strip():
         reason = BLANK
+    elif len(prompt.prompt_text) > MAX_CHARS:
+        reason = TOO_LONG
     elif here.version is not None and here.updated_at is None:
         reason = DELETED_HERE
     elif here.version == prompt.updated_at:

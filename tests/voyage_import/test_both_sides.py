@@ -9,7 +9,7 @@ from app.db.ai_settings import delete_ai_settings, put_ai_settings
 from app.db.conversations import create_conversation, delete_conversation, get_conversation, rename_conversation
 from app.db.messages import list_messages
 from app.db.models import Message
-from app.db.prompts import delete_prompt, find_prompt, put_prompt
+from app.db.prompts import MAX_CHARS, delete_prompt, find_prompt, put_prompt
 from app.db.runs import begin_run
 from app.db.session import Database
 from app.providers.model import ToolCall
@@ -263,6 +263,19 @@ async def test_a_blank_prompt_and_one_that_voyage_does_not_use_are_left_out(voya
     assert len(reasons(report, Kind.PROMPT)) == 2
     async with database.read() as session:
         assert await find_prompt(session) is None
+
+
+async def test_a_prompt_that_would_be_cut_is_left_out(voyage: Voyage, database: Database) -> None:
+    await voyage.prompt("x" * (MAX_CHARS + 1), changed=1)
+    too_long = await run(voyage, database)
+    async with database.read() as session:
+        assert await find_prompt(session) is None
+
+    await voyage.execute("UPDATE chat_chatsystemprompt SET prompt_text = left(prompt_text, -1), updated_at = $1", at(2))
+    report = await run(voyage, database)
+
+    assert reasons(too_long, Kind.PROMPT) == {"skipped, longer than 50000 characters": 1}
+    assert counts(report, Kind.PROMPT) == (1, 0, 0, 0)
 
 
 async def test_what_a_user_writes_while_the_import_is_about_to_is_before_it(
