@@ -30,6 +30,9 @@ from app.settings import AUTH_METHODS, Settings
 
 AFTER_GRACE_SECONDS: Final = 5
 """What open responses get after the runs' own grace, to send their last event."""
+KEEP_ALIVE_SECONDS: Final = 120
+"""How long a connection may be idle. Proxies keep theirs for a while, Traefik for 90 seconds, and send a request on one that
+is just being closed: a POST is lost then, as it must not be repeated. So the proxy has to be the one who closes."""
 _LOG: Final[Any] = structlog.get_logger(__name__)
 
 
@@ -224,5 +227,6 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         # Nothing says whom to believe, so nobody is: the peer's address is the client's.
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_grace_seconds) + AFTER_GRACE_SECONDS,
     )

@@ -4,14 +4,16 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import orjson
 import pytest
 from fastapi import FastAPI
 
+from app import serve
 from app.db.migrate import upgrade
 from app.deps import Services
 from app.errors import ConfigError
@@ -29,6 +31,10 @@ def settings(place: Path) -> Settings:
     return Settings.model_validate(
         {"database_url": url, "port": 0, "dev": True, "credential_keys": generate_key(), "shutdown_grace_seconds": 0}
     )
+
+
+LIVE = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
+TRAEFIK_IDLE_SECONDS = 90
 
 
 class NoModel:
@@ -134,6 +140,45 @@ async def test_a_large_body_is_no_large_head(tmp_path: Path) -> None:
         status, _ = await say(port, head + b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body), body)
 
     assert status == 201
+
+
+@pytest.mark.parametrize("more", [b"", b"\r\n", b"\r\n\r\n"])
+async def test_an_idle_connection_is_closed_in_time_whatever_it_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    monkeypatch.setattr(serve, "KEEP_ALIVE_SECONDS", 0.5)
+    async with serving(tmp_path) as (_, port), idle_connection(port) as (reader, writer):
+        writer.write(more)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+
+
+def test_an_idle_connection_outlives_a_proxys(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    assert GatewayServer(create_app(chosen, client=NoModel()), chosen).config.timeout_keep_alive > TRAEFIK_IDLE_SECONDS
+
+
+async def test_an_idle_connection_slows_no_shutdown(tmp_path: Path) -> None:
+    async with AsyncExitStack() as later:
+        async with serving(tmp_path) as (_, port):
+            reader, _ = await later.enter_async_context(idle_connection(port))
+            began = time.monotonic()
+
+        assert time.monotonic() - began < 2
+        assert await reader.read() == b""
+
+
+@asynccontextmanager
+async def idle_connection(port: int) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Give a connection that has been answered once; it closes after the server, as a proxy's would."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(LIVE)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split()[0]))
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 async def test_a_signal_drains_first_and_the_process_lives_on(tmp_path: Path) -> None:

@@ -49,6 +49,7 @@ class BoundedHttp(HttpToolsProtocol):
                 return
             piece, waiting = data[start : start + _SLICE], self._reading_head
             super().data_received(piece)
+            self._bound_idle()
             if waiting and self._reading_head:
                 self._head_bytes += len(piece)
             if self._head_bytes > MAX_HEAD_BYTES:
@@ -69,6 +70,13 @@ class BoundedHttp(HttpToolsProtocol):
     @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg, "Send a valid HTTP/1.1 request.")
+
+    def _bound_idle(self) -> None:
+        """Let an idle connection end in time, also after bytes that begin no request: uvicorn has stopped its clock."""
+        idle = self.cycle is not None and self.cycle.response_complete and not self._reading_head
+        if idle and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            closing = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            self.timeout_keep_alive_task = closing
 
     def _await_head(self) -> None:
         if self._deadline is None:
