@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.config_file import ProviderTable, complaint, nearest, read_provider_tables, shown
 from app.errors import ConfigError
-from app.secret import Secret, api_key_complaint
+from app.secret import SERVICE_TOKEN_PREFIX, Secret, api_key_complaint
 
 PREFIX: Final = "GATEWAY_"
 MIN_TOKEN_CHARS: Final = 32
@@ -161,8 +161,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
 def parse_auth_tokens(tokens: SecretStr | None) -> dict[str, Secret]:
     """Give `user:token` pairs, parted by commas or lines, as a mapping from user id to token.
 
-    Raises `ConfigError` for an empty user, a token shorter than `MIN_TOKEN_CHARS`, and for a user or a token that
-    stands twice: neither could be told apart.
+    Raises `ConfigError` for an empty user, a token shorter than `MIN_TOKEN_CHARS` or taken for a service token, and
+    for a user or a token that stands twice: neither could be told apart.
     """
     found: dict[str, Secret] = {}
     text = tokens.get_secret_value() if tokens is not None else ""
@@ -187,6 +187,8 @@ def _token_complaint(user: str, token: str, found: Mapping[str, Secret]) -> str:
         return "needs a user id of 1 to 255 characters before the colon"
     if len(token) < MIN_TOKEN_CHARS or not _TOKEN.fullmatch(token):
         return f"needs a token of {MIN_TOKEN_CHARS} to 512 characters, ASCII and without spaces, after the colon"
+    if token.startswith(SERVICE_TOKEN_PREFIX):
+        return f"has a token that begins with {SERVICE_TOKEN_PREFIX}, as service tokens alone do"
     if user in found:
         return "names a user for the second time"
     if Secret(token) in found.values():

@@ -231,6 +231,7 @@ def test_a_token_may_hold_a_colon() -> None:
         (f"ann:{TOKEN},ann:{OTHER}", "entry 2 names a user for the second time"),
         (f"ann:{TOKEN},bob:{TOKEN}", "entry 2 repeats the token"),
         (f"{'u' * 256}:{TOKEN}", "1 to 255"),
+        (f"bob:{OTHER},ann:vgw_{TOKEN}", "entry 2 has a token that begins with vgw_"),
     ],
 )
 def test_tokens_that_cannot_be_told_apart_or_guessed_stop(text: str, said: str) -> None:
