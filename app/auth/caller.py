@@ -32,8 +32,6 @@ class Caller:
     method: str
     """How it was found out: `dev`, `static_token`, `service_token` or `voyage_session`."""
     scopes: frozenset[Scope] = PERSON
-    username: str | None = None
-    """The name in Voyage, where it is known."""
     session: Secret | None = field(default=None, repr=False)
     """The caller's own session at Voyage, to fetch what Voyage lets them see."""
 

@@ -80,7 +80,7 @@ class VoyageSessions(Authenticator):
             raise NotAuthenticated(message, action="Sign in again.")
         if method not in _SAFE:
             csrf.check(headers, cookies, self._origins)
-        return Caller(user_id=user.id, method=METHOD, username=user.username, session=session)
+        return Caller(user_id=user.id, method=METHOD, session=session)
 
     async def close(self) -> None:
         """End the questions under way; who waits for one gets `AuthUnavailable`."""

@@ -12,7 +12,6 @@ PATH: Final = "/auth/browser/v1/auth/session"
 """django-allauth, headless, client `browser`; with a slash at the end there is no such page."""
 LARGEST_ID: Final = 2**63 - 1
 """Of PostgreSQL's bigint."""
-MAX_NAME_CHARS: Final = 255
 _NOT_SIGNED_IN: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.GONE})
 """Allauth's statuses for nobody and for a session that has ended."""
 
@@ -23,7 +22,6 @@ class VoyageUser:
 
     id: str
     """The number of the account, as text."""
-    username: str | None
 
 
 async def who_is(client: VoyageClient, session: Secret) -> VoyageUser | None:
@@ -41,18 +39,11 @@ async def who_is(client: VoyageClient, session: Secret) -> VoyageUser | None:
 
 
 def _user(answer: VoyageAnswer) -> VoyageUser:
-    user = mapping(mapping(mapping(answer.data).get("data")).get("user"))
-    number = user.get("id")
+    number = mapping(mapping(mapping(answer.data).get("data")).get("user")).get("id")
     # Only what Voyage numbers its accounts with: other ways to sign in have ids of other forms in the same place.
     if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= LARGEST_ID:
         raise _unusable(answer)
-    return VoyageUser(id=str(number), username=_name(user.get("username")))
-
-
-def _name(value: object) -> str | None:
-    if isinstance(value, str) and 1 <= len(value) <= MAX_NAME_CHARS and value.isprintable() and value == value.strip():
-        return value
-    return None
+    return VoyageUser(id=str(number))
 
 
 def _unusable(answer: VoyageAnswer) -> VoyageAway:

@@ -16,7 +16,7 @@ TOKENS = StaticTokens({"ada": Secret(ADA), "bob": Secret(BOB)})
 async def test_a_token_is_its_owner(method: str) -> None:
     for scheme, token, owner in (("Bearer", ADA, "ada"), ("BEARER", BOB, "bob")):
         caller = await TOKENS.identify({"authorization": f"{scheme} {token}"}, method=method)
-        assert caller == Caller(user_id=owner, method="static_token", scopes=PERSON, username=None, session=None)
+        assert caller == Caller(user_id=owner, method="static_token", scopes=PERSON, session=None)
 
 
 @given(st.text(max_size=60))

@@ -81,9 +81,7 @@ async def test_a_session_is_its_user(door: Door) -> None:
     session = door.voyage.sign_in(7, "ada")
     caller = await door.identify(session)
 
-    assert caller == Caller(
-        user_id="7", method="voyage_session", scopes=PERSON, username="ada", session=Secret(session)
-    )
+    assert caller == Caller(user_id="7", method="voyage_session", scopes=PERSON, session=Secret(session))
     assert session not in repr(caller)
     assert session not in repr(vars(door.sessions))
 
@@ -258,7 +256,7 @@ async def test_two_sessions_with_a_long_common_prefix_stay_apart(door: Door) -> 
     door.voyage.trouble = Trouble(by_last_letter)
     callers = await asyncio.gather(door.identify(ada), door.identify(bob), door.identify(ada), door.identify(bob))
 
-    assert [caller.username for caller in callers] == ["ada", "bob", "ada", "bob"]
+    assert [caller.user_id for caller in callers] == ["1", "2", "1", "2"]
     assert [seen.cookies["sessionid"] for seen in door.voyage.requests] == [ada, bob]
 
 
