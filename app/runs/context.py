@@ -29,10 +29,10 @@ async def gather(
     deadline = asyncio.get_running_loop().time() + seconds
 
     async def trip() -> Trip | None:
-        return await fetch_trip(voyage, session, collection_id, seconds=seconds) if collection_id else None
+        return await fetch_trip(voyage, session, collection_id) if collection_id else None
 
     async def preferences() -> Preferences | None:
-        return await fetch_preferences(voyage, session, seconds=seconds)
+        return await fetch_preferences(voyage, session)
 
     async with asyncio.TaskGroup() as group:
         tripping = group.create_task(_read("trip", trip, deadline))

@@ -69,7 +69,7 @@ class VoyageClient:
     """Owner of the connections to Voyage; use it as an async context manager, in one event loop."""
 
     def __init__(self, base_url: str, *, seconds: float = 5.0, tls: ssl.SSLContext | None = None) -> None:
-        """Take Voyage's address, the usual deadline of a call, and a trust store other than the system's."""
+        """Take Voyage's address, the deadline of a call, and a trust store other than the system's."""
         self._base_url = base_url.rstrip("/")
         self._seconds = seconds
         self._tls = tls
@@ -100,9 +100,7 @@ class VoyageClient:
         if self._session is not None:
             await self._session.close()
 
-    async def get(
-        self, path: str, session: Secret, *, seconds: float | None = None, signs_in: bool = False
-    ) -> VoyageAnswer:
+    async def get(self, path: str, session: Secret, *, signs_in: bool = False) -> VoyageAnswer:
         """Ask for `path`, which begins with a slash, with a session id as the only cookie.
 
         The deadline counts from here: waiting for one of the `MAX_CALLS` slots is part of it; what `signs_in` has
@@ -116,7 +114,7 @@ class VoyageClient:
             raise ValueError(message)
         try:
             slots = self._sign_in_slots if signs_in else self._slots
-            async with asyncio.timeout(self._seconds if seconds is None else seconds), slots:
+            async with asyncio.timeout(self._seconds), slots:
                 return await self._ask(self._session, path, session)
         except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as error:
             reason = _reason(error)

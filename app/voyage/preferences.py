@@ -26,14 +26,12 @@ class Preferences:
     cuisines: str | None = None
 
 
-async def fetch_preferences(
-    client: VoyageClient, session: Secret, *, seconds: float | None = None
-) -> Preferences | None:
+async def fetch_preferences(client: VoyageClient, session: Secret) -> Preferences | None:
     """Give the wishes of the person whose session this is; None where there are none. Raises `VoyageAway`.
 
-    Voyage shows nobody the wishes of others. Without `seconds` the client's own deadline holds.
+    Voyage shows nobody the wishes of others.
     """
-    answer = await client.get(PATH, session, seconds=seconds)
+    answer = await client.get(PATH, session)
     if answer.status in _SIGNED_OUT:
         return None
     rows = sequence(answer.data)

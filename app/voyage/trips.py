@@ -48,15 +48,12 @@ class Trip:
     shared: bool = False
 
 
-async def fetch_trip(
-    client: VoyageClient, session: Secret, collection_id: UUID, *, seconds: float | None = None
-) -> Trip | None:
+async def fetch_trip(client: VoyageClient, session: Secret, collection_id: UUID) -> Trip | None:
     """Give the trip, or None where it is not one of the person whose session this is; raises `VoyageAway`.
 
-    Voyage shows a public trip to everybody. It is theirs only if they own it or it is shared with them. Without
-    `seconds` the client's own deadline holds.
+    Voyage shows a public trip to everybody. It is theirs only if they own it or it is shared with them.
     """
-    answer = await client.get(f"/api/collections/{collection_id}/", session, seconds=seconds)
+    answer = await client.get(f"/api/collections/{collection_id}/", session)
     if answer.status in _NOT_THEIRS:
         return None
     fields = mapping(answer.data)
