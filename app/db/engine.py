@@ -1,6 +1,7 @@
 """From the operator's database URL to an engine."""
 
 import asyncio
+import re
 import sqlite3
 import threading
 from contextlib import suppress
@@ -30,6 +31,7 @@ BEGIN: Final = "gateway_begin"
 _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _SQLITE: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 _POSTGRES_OPTIONS: Final = frozenset({"host", "port", "ssl", "sslmode", "target_session_attrs"})
+_OPTION_NAME: Final = re.compile(r"[a-z_]{1,40}")
 _SQLITE_PRAGMAS: Final = (
     f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}",
     "PRAGMA journal_mode = WAL",
@@ -37,6 +39,16 @@ _SQLITE_PRAGMAS: Final = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
 )
+
+
+class UnknownOption(ConfigError):
+    """A PostgreSQL URL has an option that is not taken."""
+
+    def __init__(self, name: str) -> None:
+        """Take the name, which is shown where it looks like one: a password that is written wrong ends up there too."""
+        shown = f" {name!r}" if _OPTION_NAME.fullmatch(name) else ""
+        self.complaint = f"unknown option{shown} in the URL; known are {', '.join(sorted(_POSTGRES_OPTIONS))}"
+        super().__init__(f"GATEWAY_DATABASE_URL: {self.complaint}.")
 
 
 def connect_url(url: str) -> URL:
@@ -110,9 +122,7 @@ def _sqlite_url(parsed: URL) -> URL:
 def _postgres_url(parsed: URL) -> URL:
     unknown = sorted(set(parsed.query) - _POSTGRES_OPTIONS)
     if unknown:
-        known = ", ".join(sorted(_POSTGRES_OPTIONS))
-        message = f"GATEWAY_DATABASE_URL: unknown option {unknown[0]!r}; known are {known}."
-        raise ConfigError(message)
+        raise UnknownOption(unknown[0])
     if not parsed.database:
         message = "GATEWAY_DATABASE_URL: names no database."
         raise ConfigError(message)

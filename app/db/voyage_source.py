@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import ArgumentError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.db.engine import connect_url, open_engine
+from app.db.engine import UnknownOption, connect_url, open_engine
 from app.db.failures import FAILURES
 from app.db.types import UtcDateTime
 from app.db.voyage_tables import (
@@ -68,7 +68,7 @@ _COLUMNS: Final = text(
     "WHERE pg_catalog.pg_table_is_visible(c.oid) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') "
     "AND a.attnum > 0 AND NOT a.attisdropped AND c.relname = ANY(CAST(:names AS text[]))"
 )
-_NO_LIMITS: Final = (
+_PATIENT: Final = (
     f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'",
     # Between two pages this transaction waits for the other database.
     "SET LOCAL idle_in_transaction_session_timeout = 0",
@@ -184,7 +184,7 @@ async def open_voyage(url: str) -> AsyncGenerator[VoyageSource]:
             connection = await engine.connect()
         try:
             with _translated():
-                for statement in _NO_LIMITS:
+                for statement in _PATIENT:
                     await connection.execute(text(statement))
                 source = VoyageSource(connection, await _columns(connection))
             if source.is_empty:
@@ -199,10 +199,15 @@ async def open_voyage(url: str) -> AsyncGenerator[VoyageSource]:
 
 
 def _engine(url: str) -> AsyncEngine:
-    with suppress(ConfigError, ArgumentError):
+    try:
         if connect_url(url).get_backend_name() == "postgresql":
             engine = open_engine(url, statement_s=STATEMENT_SECONDS)
             return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    except UnknownOption as error:
+        message = f"{_OPTION}: {error.complaint}."
+        raise ConfigError(message) from None
+    except (ConfigError, ArgumentError):
+        pass
     message = (
         f"{_OPTION}: not the URL of a PostgreSQL database, as postgresql://user:password@host/name?sslmode=require is."
     )

@@ -49,6 +49,22 @@ async def test_a_url_that_cannot_be_right_is_one_line_and_78(sqlite_url: str, ur
         assert "127.0.0.1" not in answer.output
 
 
+async def test_an_option_that_is_not_taken_is_named_unless_it_may_be_a_secret(sqlite_url: str) -> None:
+    url = f"postgresql://voyage:{PASSWORD}@127.0.0.1/voyage?{{}}=1"
+    named, hidden = [
+        await invoke("--from", url.format(name), GATEWAY_DATABASE_URL=sqlite_url) for name in ("sslrootcert", "Tr0ub4dor")
+    ]
+
+    for answer in (named, hidden):
+        assert answer.exit_code == 78
+        assert one_line(answer.stderr)
+        assert "--from (VOYAGE_DATABASE_URL): unknown option" in answer.stderr
+        assert "sslmode" in answer.stderr
+        assert PASSWORD not in answer.output
+    assert "'sslrootcert'" in named.stderr
+    assert "Tr0ub4dor" not in hidden.stderr
+
+
 async def test_no_url_at_all_is_a_mistake_that_names_option_and_variable(sqlite_url: str) -> None:
     answer = await invoke(GATEWAY_DATABASE_URL=sqlite_url)
 
