@@ -39,13 +39,14 @@ async def get_conversation(session: AsyncSession, *, user_id: str, conversation_
 
 
 async def rename_conversation(
-    session: AsyncSession, *, user_id: str, conversation_id: UUID, title: str, now: datetime
+    session: AsyncSession, *, user_id: str, conversation_id: UUID, title: str | None, now: datetime
 ) -> Conversation:
-    """Set the title and give the conversation; raises `NotFound`."""
+    """Set the title, or with None the time alone, and give the conversation; raises `NotFound`."""
+    changed = {"updated_at": now} if title is None else {"updated_at": now, "title": title}
     renamed = (
         update(Conversation)
         .where(Conversation.id == conversation_id, Conversation.user_id == user_id)
-        .values(title=title, updated_at=now)
+        .values(changed)
         .returning(Conversation)
     )
     conversation = await session.scalar(renamed, execution_options={"populate_existing": True})

@@ -65,13 +65,11 @@ async def rename_conversation(
 ) -> ConversationAnswer:
     """Set the title, the only thing a caller writes; without one the conversation only moves to the top."""
     async with services.database.write() as session:
-        stored = await conversations.get_conversation(session, user_id=caller.user_id, conversation_id=conversation_id)
-        given = body is not None and "title" in body.model_fields_set
         renamed = await conversations.rename_conversation(
             session,
             user_id=caller.user_id,
             conversation_id=conversation_id,
-            title=body.title if body is not None and given else stored.title,
+            title=body.title if body is not None and "title" in body.model_fields_set else None,
             now=services.runner.clock.now(),
         )
         written = await messages.list_messages(session, user_id=caller.user_id, conversation_id=conversation_id)

@@ -55,6 +55,22 @@ async def test_rename_gives_the_changed_row(database: Database) -> None:
     assert (renamed.title, renamed.updated_at, renamed.created_at) == ("Porto", later(5), NOON)
 
 
+async def test_without_a_title_the_one_that_another_request_sets_meanwhile_stays(postgres_url: str) -> None:
+    first, second = Database.open(postgres_url), Database.open(postgres_url)
+    id_ = await new_conversation(first, title="Lisbon")
+
+    async with first.write() as session:
+        before = await get_conversation(session, user_id="ann", conversation_id=id_)
+        async with second.write() as other:
+            await rename_conversation(other, user_id="ann", conversation_id=id_, title="Porto", now=later(1))
+        moved = await rename_conversation(session, user_id="ann", conversation_id=id_, title=None, now=later(2))
+
+        assert before is moved
+        assert (moved.title, moved.updated_at) == ("Porto", later(2))
+    for database in (first, second):
+        await database.close()
+
+
 @pytest.mark.parametrize("user_id", ["bob", "ANN", "", "ann'--", "%"])
 async def test_a_foreign_conversation_is_as_absent_as_an_unknown_one(database: Database, user_id: str) -> None:
     conversation_id = await new_conversation(database, title="private")
