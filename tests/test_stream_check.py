@@ -1,7 +1,9 @@
 """The check of event streams can fail, and the clients of the suite do check."""
 
 import json
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +19,23 @@ from tests.voyage.played_gateway import Play, PlayedGateway
 
 RUN_ID = "00000000-0000-4000-8000-000000000001"
 DONE = b"data: [DONE]\n\n"
+
+
+BARE = {
+    "stream_check.py": "makes the client that checks",
+    "voyage/frontend.py": "takes the transport that it is given",
+    "voyage/test_fake.py": "asks Voyage",
+    "test_demo.py": "asks the demo upstream",
+    "upstream/asking.py": "asks an upstream",
+    "upstream/test_faults.py": "asks an upstream",
+    "upstream/test_upstream.py": "asks an upstream",
+    "providers/test_litellm_lane.py": "asks an upstream through the lane",
+    "test_sse.py": "asks for streams that are not a run's",
+    "intake/test_body.py": "asks an app below the gateway",
+    "routers/test_application.py": "asks routes that break on purpose",
+    "stories/test_start.py": "asks for the health alone",
+}
+"""Where a client may be one that checks no streams, and why."""
 
 
 def event(seq: int, kind: str, /, **fields: Any) -> bytes:
@@ -106,6 +125,15 @@ async def test_every_stream_that_ends_is_checked_and_no_other(monkeypatch: pytes
         monkeypatch.setattr("tests.stream_check.CLOSE_S", 0.0)
         with pytest.raises(AssertionError, match="after its last event"):
             await http.get("/good")
+
+
+def test_no_test_reads_the_gateway_with_a_client_that_does_not_check() -> None:
+    """Whoever asks the gateway uses `checked_client` or `CheckedTransport`; a new bare client belongs into the list."""
+    tests = Path(__file__).parent
+    made = re.compile(r"\bAsyncClient\(")
+    sources = {path.relative_to(tests).as_posix(): path.read_text(encoding="utf-8") for path in tests.rglob("*.py")}
+
+    assert {name for name, text in sources.items() if made.search(text)} == set(BARE)
 
 
 async def test_the_clients_of_the_suite_check_their_streams(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from app.providers.model import Finish, TextDelta, ToolCallPiece
 from tests.routers.gateway import TOKENS, UNKNOWN_ID, Gateway, assert_error, open_gateway
 from tests.runs.desk import until
 from tests.runs.scripted import STOP, Pause, Step
+from tests.stream_check import checked_client
 from tests.voyage.fake import FakeVoyage, Trouble
 
 PATH = "/api/chat/suggestions/day/"
@@ -62,8 +63,8 @@ async def visiting(database_url: str, *scripts: list[Step], **changes: Any) -> A
         trip = voyage.add_trip(7, name="Lisbon Week")
         headers = {"Cookie": f"sessionid={voyage.sign_in(7)}; csrftoken={CSRF}", "X-CSRFToken": CSRF, "Origin": ORIGIN}
         async with open_gateway(database_url, *(scripts or (called(),)), trusted_origins=ORIGIN, **given) as gateway:
-            base_url = gateway.http.base_url
-            async with httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False, timeout=10) as http:
+            base_url = str(gateway.http.base_url)
+            async with checked_client(base_url, headers) as http:
                 yield Visit(gateway, voyage, http, trip)
 
 

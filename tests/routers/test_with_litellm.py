@@ -2,12 +2,11 @@
 
 import asyncio
 
-import httpx
-
 from app.config_file import ProviderTable
 from app.main import create_app
 from tests.routers.gateway import TOKENS, settings
 from tests.server import running
+from tests.stream_check import checked_client
 from tests.upstream.answer import Answer
 from tests.upstream.server import Upstream
 from tests.voyage_reader import read_cut
@@ -20,7 +19,7 @@ async def test_the_server_answers_while_litellm_loads_and_sends_once_it_is_there
         headers = {"Authorization": f"Bearer {TOKENS['ada']}"}
         async with (
             running(app) as base_url,
-            httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False, timeout=60) as http,
+            checked_client(base_url, headers, timeout=60) as http,
         ):
             early = await http.get("/health/ready")
             id_ = (await http.post("/api/chat/conversations/")).json()["id"]
@@ -35,7 +34,7 @@ async def test_the_server_answers_while_litellm_loads_and_sends_once_it_is_there
 
 async def test_a_stop_while_litellm_loads_is_clean(database_url: str) -> None:
     before = asyncio.all_tasks()
-    async with running(create_app(settings(database_url))) as base_url, httpx.AsyncClient(trust_env=False) as http:
-        assert (await http.get(f"{base_url}/health/live")).status_code == 200
+    async with running(create_app(settings(database_url))) as base_url, checked_client(base_url) as http:
+        assert (await http.get("/health/live")).status_code == 200
 
     assert {task.get_name() for task in asyncio.all_tasks() - before} == set()

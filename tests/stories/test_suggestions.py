@@ -13,6 +13,7 @@ import pytest
 from app.events import FinishReason
 from app.providers.provider import Wire
 from tests.stories.gateway import KEY, Story, gateway
+from tests.stream_check import checked_client
 from tests.upstream import BY_NAME, Answer, Call, Recorded, Script
 from tests.voyage.fake import FakeVoyage
 
@@ -41,8 +42,8 @@ async def lisbon(sqlite_url: str, folder: Path, **overrides: Any) -> AsyncGenera
         }
         async with gateway(sqlite_url, folder, **signs_in, **overrides) as story:
             headers = {"Cookie": f"sessionid={voyage.sign_in(7)}; csrftoken={CSRF}", "X-CSRFToken": CSRF}
-            base_url = story.http.base_url
-            async with httpx.AsyncClient(base_url=base_url, headers=headers, timeout=30, trust_env=False) as http:
+            base_url = str(story.http.base_url)
+            async with checked_client(base_url, headers, timeout=30) as http:
                 yield Story(http, story.upstream, story.database_path), trip
 
 
