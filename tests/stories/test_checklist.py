@@ -282,6 +282,10 @@ async def test_row_12_a_deletion_is_an_empty_204(everything: Everything) -> None
 
 
 def test_row_13_a_tool_result_in_the_stream_keeps_its_name() -> None:
+    """Holds the frame and Voyage's reader of it: a result passes both as it was given, however the bytes are cut.
+
+    The gateway sends none yet, so whether a name is one that Voyage's chat draws is for the test that runs a tool.
+    """
     sent = [tool_result(name) for name in TOOLS]
     events = (WireEvent(n, "tool.result", run_id=UNKNOWN_ID, tool_result=one) for n, one in enumerate(sent, start=1))
     body = b"".join(frame(event, UNKNOWN_ID) for event in events) + DONE

@@ -247,6 +247,7 @@ async def test_defect_5_of_two_sends_at_once_one_is_answered(database_url: str) 
 
 
 async def test_defect_5_a_message_that_is_sent_again_meanwhile_is_not_stored_again(database_url: str) -> None:
+    """Holds while the answer is written; a repeat after its end is the matter of idempotency keys, with their tests."""
     pause = Pause()
     async with open_drop_in(database_url, [TextDelta("One"), pause, STOP]) as drop_in:
         path = await send_path(drop_in.ada)
