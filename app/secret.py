@@ -8,7 +8,7 @@ from typing_extensions import override
 
 API_KEY_CHARS: Final = range(1, 513)
 """How long a provider key may be; one for a server of one's own is often a single word that stands for none."""
-SERVICE_TOKEN_PREFIX: Final = "vgw_"
+SERVICE_PREFIX: Final = "vgw_"
 """How every service token begins, and no other one: a request's token says by it where it is looked up."""
 SECRET_CHARS: Final = 8
 """Shorter ones are no secrets: taking them out of texts would take ordinary words out."""

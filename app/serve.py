@@ -31,8 +31,8 @@ from app.settings import AUTH_METHODS, Settings
 AFTER_GRACE_SECONDS: Final = 5
 """What open responses get after the runs' own grace, to send their last event."""
 KEEP_ALIVE_SECONDS: Final = 120
-"""How long a connection may be idle. Proxies keep theirs for a while, Traefik for 90 seconds, and send a request on one that
-is just being closed: a POST is lost then, as it must not be repeated. So the proxy has to be the one who closes."""
+"""How long a connection may be idle. Proxies keep theirs for a while, Traefik for 90 seconds, and may send a request on
+one that is just being closed: a POST is lost then, as it must not be repeated. So the proxy has to close first."""
 _LOG: Final[Any] = structlog.get_logger(__name__)
 
 

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from app.config_file import ProviderTable, complaint, nearest, read_provider_tables, shown
 from app.errors import ConfigError
-from app.secret import SERVICE_TOKEN_PREFIX, Secret, api_key_complaint
+from app.secret import SERVICE_PREFIX, Secret, api_key_complaint
 
 PREFIX: Final = "GATEWAY_"
 MIN_TOKEN_CHARS: Final = 32
@@ -187,8 +187,8 @@ def _token_complaint(user: str, token: str, found: Mapping[str, Secret]) -> str:
         return "needs a user id of 1 to 255 characters before the colon"
     if len(token) < MIN_TOKEN_CHARS or not _TOKEN.fullmatch(token):
         return f"needs a token of {MIN_TOKEN_CHARS} to 512 characters, ASCII and without spaces, after the colon"
-    if token.startswith(SERVICE_TOKEN_PREFIX):
-        return f"has a token that begins with {SERVICE_TOKEN_PREFIX}, as service tokens alone do"
+    if token.startswith(SERVICE_PREFIX):
+        return f"has a token that begins with {SERVICE_PREFIX}, as service tokens alone do"
     if user in found:
         return "names a user for the second time"
     if Secret(token) in found.values():

@@ -8,7 +8,7 @@ from typing_extensions import override
 from app.auth.caller import Authenticator, Caller
 from app.auth.voyage_session import COOKIE, read_cookies
 from app.errors import NotAuthenticated
-from app.secret import SERVICE_TOKEN_PREFIX
+from app.secret import SERVICE_PREFIX
 
 _NO_WAY: Final = "Ask the operator to set GATEWAY_AUTH_METHODS."
 
@@ -38,7 +38,7 @@ class Methods(Authenticator):
         """
         scheme, *rest = headers.get("authorization", "").split(maxsplit=1) or [""]
         if scheme.lower() == "bearer":
-            is_service = "".join(rest).startswith(SERVICE_TOKEN_PREFIX)
+            is_service = "".join(rest).startswith(SERVICE_PREFIX)
             way, name = (self._service_tokens, "Service") if is_service else (self._static_tokens, "Static")
             wrong = f"{name} tokens are switched off here."
         elif any(read_cookies(headers.get("cookie", "")).get(COOKIE, ())):
@@ -52,7 +52,7 @@ class Methods(Authenticator):
     def _ways(self) -> str:
         texts = [
             *(["sign in to Voyage"] if self._voyage_session else []),
-            *([f"send a service token (Authorization: Bearer {SERVICE_TOKEN_PREFIX}...)"] if self._service_tokens else []),
+            *([f"send a service token (Authorization: Bearer {SERVICE_PREFIX}...)"] if self._service_tokens else []),
             *(["send a token of the operator (Authorization: Bearer ...)"] if self._static_tokens else []),
         ]
         text = " or ".join(texts)

@@ -21,7 +21,7 @@ from typing_extensions import override
 from app.auth.caller import Authenticator, Caller, Scope
 from app.errors import Forbidden, InvalidInput, NotAuthenticated
 from app.log import AUDIT
-from app.secret import SERVICE_TOKEN_PREFIX, Secret
+from app.secret import SERVICE_PREFIX, Secret
 
 ID_CHARS: Final = 8
 SECRET_CHARS: Final = 32
@@ -32,7 +32,7 @@ ON_BEHALF_OF: Final = "X-On-Behalf-Of"
 METHOD: Final = "service_token"
 _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _FORM: Final = re.compile(
-    rf"(?P<body>{SERVICE_TOKEN_PREFIX}(?P<id>[0-9A-Za-z]{{{ID_CHARS}}})_[0-9A-Za-z]{{{SECRET_CHARS}}})"
+    rf"(?P<body>{SERVICE_PREFIX}(?P<id>[0-9A-Za-z]{{{ID_CHARS}}})_[0-9A-Za-z]{{{SECRET_CHARS}}})"
     rf"_(?P<checksum>[0-9A-Za-z]{{{CHECKSUM_CHARS}}})"
 )
 _NO_DIGEST: Final = "0" * 64
@@ -66,7 +66,7 @@ class KnownToken:
 def make_token() -> tuple[str, Secret]:
     """Give a new token's id and the token."""
     token_id, secret = _random(ID_CHARS), _random(SECRET_CHARS)
-    body = f"{SERVICE_TOKEN_PREFIX}{token_id}_{secret}"
+    body = f"{SERVICE_PREFIX}{token_id}_{secret}"
     return token_id, Secret(f"{body}_{_checksum(body)}")
 
 

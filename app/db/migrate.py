@@ -42,7 +42,7 @@ def upgrade(url: str) -> None:
 
 
 def make_file(url: str) -> None:
-    """Make a SQLite file that is not there yet, for its owner alone; the files that SQLite puts beside it do as it does.
+    """Make a SQLite file that is not there yet, for its owner alone; what SQLite puts beside it takes its mode.
 
     Nothing else makes one: opening a database that is missing fails.
     """

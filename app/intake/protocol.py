@@ -73,7 +73,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _bound_idle(self) -> None:
         """Let an idle connection end in time, also after bytes that begin no request: uvicorn has stopped its clock."""
-        idle = self.cycle is not None and self.cycle.response_complete and not self._reading_head
+        idle = self.cycle and self.cycle.response_complete and not self._reading_head
         if idle and self.timeout_keep_alive_task is None and not self.transport.is_closing():
             closing = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
             self.timeout_keep_alive_task = closing

@@ -1,4 +1,5 @@
 import asyncio
+import shutil
 import sqlite3
 import threading
 import time
@@ -189,12 +190,12 @@ async def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
         await new_conversation(database)
     await database.close()
 
-    assert list(tmp_path.iterdir()) == []
+    assert await asyncio.to_thread(lambda: list(tmp_path.iterdir())) == []
 
 
 @pytest.mark.parametrize("name", ["a b", "what?mode=memory", "50%2f#1", "größe", "file:x"])
 async def test_a_file_may_have_any_name(sqlite_url: str, tmp_path: Path, name: str) -> None:
-    Path(sqlite_url.removeprefix("sqlite:///")).rename(tmp_path / name)
+    await asyncio.to_thread(shutil.move, sqlite_url.removeprefix("sqlite:///"), tmp_path / name)
     database = Database.open(f"sqlite:///{quote(str(tmp_path / name))}")
     await database.ping()
     await database.close()

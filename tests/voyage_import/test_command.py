@@ -52,7 +52,8 @@ async def test_a_url_that_cannot_be_right_is_one_line_and_78(sqlite_url: str, ur
 async def test_an_option_that_is_not_taken_is_named_unless_it_may_be_a_secret(sqlite_url: str) -> None:
     url = f"postgresql://voyage:{PASSWORD}@127.0.0.1/voyage?{{}}=1"
     named, hidden = [
-        await invoke("--from", url.format(name), GATEWAY_DATABASE_URL=sqlite_url) for name in ("sslrootcert", "Tr0ub4dor")
+        await invoke("--from", url.format(name), GATEWAY_DATABASE_URL=sqlite_url)
+        for name in ("sslrootcert", "Tr0ub4dor")
     ]
 
     for answer in (named, hidden):
