@@ -1,6 +1,7 @@
 """People who are signed in to Voyage: the session cookie that their browser sends, and what Voyage says about it."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Final, final
@@ -10,10 +11,11 @@ from typing_extensions import override
 
 from app.auth import csrf
 from app.auth.caller import Authenticator, Caller
+from app.auth.known_sessions import KnownSessions
 from app.cache import CacheClosed, SharedCache
 from app.errors import AuthUnavailable, NotAuthenticated
 from app.secret import Secret
-from app.voyage.client import SESSION_ID, WAIT_S, VoyageAway, VoyageClient
+from app.voyage.client import CROWDED, SESSION_ID, WAIT_S, VoyageAway, VoyageClient
 from app.voyage.whoami import VoyageUser, who_is
 
 COOKIE: Final = "sessionid"
@@ -21,6 +23,7 @@ METHOD: Final = "voyage_session"
 MAX_SESSIONS: Final = 10_000
 NOBODY_TTL_S: Final = 5.0
 """How long a session that is nobody's is not asked about again."""
+CROWDED_LOG_S: Final = 10.0
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _log: Final = structlog.stdlib.get_logger(__name__)
 
@@ -45,7 +48,7 @@ def read_cookies(header: str) -> dict[str, list[str]]:
 class VoyageSessions(Authenticator):
     """Asks Voyage once for each session and believes it for a while. `close` it.
 
-    Knows sessions by their digest only.
+    Knows sessions by their digest only. One that was somebody's not long ago never waits for those never seen.
     """
 
     def __init__(
@@ -63,6 +66,9 @@ class VoyageSessions(Authenticator):
         self._client = client
         self._origins = trusted_origins
         self._ttl_s = ttl_s
+        self._monotonic = monotonic
+        self._silent_until = -math.inf
+        self._known = KnownSessions(monotonic=monotonic)
         self._users = SharedCache[bytes, VoyageUser | None](max_entries=MAX_SESSIONS, monotonic=monotonic)
 
     @override
@@ -87,21 +93,33 @@ class VoyageSessions(Authenticator):
         await self._users.close()
 
     async def _ask(self, session: Secret) -> VoyageUser | None:
+        digest = hashlib.sha256(session.reveal().encode()).digest()
+
         async def load() -> VoyageUser | None:
             try:
-                return await who_is(self._client, session)
+                user = await who_is(self._client, session, known=digest in self._known)
             except VoyageAway as away:
                 # Here and not where it is raised again: once for each question, however many wait for the answer.
-                _log.warning("voyage_away", part="session", reason=away.reason)
+                self._log(away)
                 raise
+            self._known.note(digest, good=user is not None)
+            return user
 
-        digest = hashlib.sha256(session.reveal().encode()).digest()
         try:
             return await self._users.get(digest, load, self._keep_s)
         except VoyageAway as away:
             raise AuthUnavailable(retry_after_s=away.wait_s()) from None
         except CacheClosed:
             raise AuthUnavailable(retry_after_s=WAIT_S) from None
+
+    def _log(self, away: VoyageAway) -> None:
+        now = self._monotonic()
+        if away.reason == CROWDED:
+            # Who makes sessions up shall not fill the log, too.
+            if now < self._silent_until:
+                return
+            self._silent_until = now + CROWDED_LOG_S
+        _log.warning("voyage_away", part="session", reason=away.reason)
 
     def _keep_s(self, user: VoyageUser | None) -> float:
         return NOBODY_TTL_S if user is None else self._ttl_s

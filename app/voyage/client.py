@@ -7,9 +7,12 @@ deadline covers a whole call. What an answer means is for the modules that ask.
 import asyncio
 import re
 import ssl
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self, final
+from enum import StrEnum
+from types import MappingProxyType, TracebackType
+from typing import Final, Literal, Self, final
 
 import aiohttp
 import orjson
@@ -21,9 +24,22 @@ SESSION_ID: Final = re.compile(r"[A-Za-z0-9]{16,128}")
 """How Django writes the id of a session, with room for other lengths than its 32."""
 MAX_ANSWER_BYTES: Final = 5_000_000
 """A trip of a thousand places is about 3 MB."""
-MAX_CALLS: Final = 16
-"""How many are under way at once; Voyage's default server has two workers. As many again ask whose session one is:
-nobody's trip keeps others from signing in."""
+Reason = Literal[
+    "refused",
+    "no_address",
+    "unreachable",
+    "tls",
+    "timeout",
+    "closed",
+    "not_http",
+    "redirected",
+    "throttled",
+    "too_large",
+    "not_json",
+    "unexpected_answer",
+    "crowded",
+]
+"""Why there is no answer, but for a status of Voyage's own; docs/voyage.md says what to do about each."""
 _USER_AGENT: Final = "voyage-llm-gateway/0.1"
 _KEEPALIVE_S: Final = 30.0
 _NO_LIMITS: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
@@ -34,20 +50,50 @@ _LONGEST_RETRY_S: Final = 3600
 WAIT_S: Final = 5.0
 LONGEST_WAIT_S: Final = 60.0
 """Voyage may say a day, when a budget is spent; people try again before that."""
-_CLOSED: Final = "closed"
+_CLOSED: Final[Reason] = "closed"
+CROWDED: Final[Reason] = "crowded"
+_TOO_LARGE: Final[Reason] = "too_large"
+_NOT_JSON: Final[Reason] = "not_json"
+
+
+class Asks(StrEnum):
+    """What a call is about. Each kind has slots of its own, so that none of them waits for another."""
+
+    DATA = "data"
+    """Trips and preferences."""
+    KNOWN_SESSION = "known_session"
+    """Whose session one is that was somebody's not long ago."""
+    NEW_SESSION = "new_session"
+    """Whose session one is that was never seen: anybody can make these up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many calls of a kind may be under way at once, and how many may wait; None for as many as come."""
+
+    slots: int
+    waiting: int | None = None
+
+
+ROOMS: Final[Mapping[Asks, Room]] = MappingProxyType(
+    {
+        Asks.DATA: Room(slots=16),
+        Asks.KNOWN_SESSION: Room(slots=16),
+        Asks.NEW_SESSION: Room(slots=8, waiting=32),
+    }
+)
+"""Voyage's default server has two workers and takes about 0.2 s for a session: it answers all new ones that fit here
+within the 5 s of a call, and a known one behind the new ones under way within one."""
 
 
 @final
 class VoyageAway(Exception):
     """Voyage gave no usable answer; its text is the reason and never has the session or the address."""
 
-    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
-        """Take a reason out of the list below and how long Voyage wants to be left alone, 1 to 3600 seconds."""
-        super().__init__(reason)
-        self.reason = reason
-        """`refused`, `no_address`, `unreachable`, `tls`, `timeout`, `closed` (before or within the answer), `not_http`,
-        `redirected`, `throttled`, `status_500` and the like, `too_large`, `not_json`, or what a module that asks
-        finds wrong."""
+    def __init__(self, reason: Reason | int, *, retry_after_s: float | None = None) -> None:
+        """Take a reason, or Voyage's status where that is it, and how long to leave it alone, 1 to 3600 seconds."""
+        self.reason: str = f"status_{reason}" if isinstance(reason, int) else reason
+        super().__init__(self.reason)
         self.retry_after_s = retry_after_s
 
     def wait_s(self) -> float:
@@ -65,6 +111,31 @@ class VoyageAnswer:
 
 
 @final
+class _Slots:
+    """The slots of one kind of call."""
+
+    def __init__(self, room: Room) -> None:
+        self._free = asyncio.Semaphore(room.slots)
+        self._most_waiting = room.waiting
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncGenerator[None]:
+        """Have a slot for the block, in the order of coming; raises `VoyageAway` at once where too many wait."""
+        if self._free.locked() and self._waiting == self._most_waiting:
+            raise VoyageAway(CROWDED)
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+@final
 class VoyageClient:
     """Owner of the connections to Voyage; use it as an async context manager, in one event loop."""
 
@@ -73,8 +144,7 @@ class VoyageClient:
         self._base_url = base_url.rstrip("/")
         self._seconds = seconds
         self._tls = tls
-        self._slots = asyncio.Semaphore(MAX_CALLS)
-        self._sign_in_slots = asyncio.Semaphore(MAX_CALLS)
+        self._slots = {asks: _Slots(room) for asks, room in ROOMS.items()}
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -100,11 +170,11 @@ class VoyageClient:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str, session: Secret, *, signs_in: bool = False) -> VoyageAnswer:
+    async def get(self, path: str, session: Secret, *, asks: Asks = Asks.DATA) -> VoyageAnswer:
         """Ask for `path`, which begins with a slash, with a session id as the only cookie.
 
-        The deadline counts from here: waiting for one of the `MAX_CALLS` slots is part of it; what `signs_in` has
-        slots of its own. Raises `VoyageAway`, and `ValueError` for a session that is no session id.
+        The deadline counts from here: waiting for a slot of `ROOMS` is part of it. Raises `VoyageAway`, and
+        `ValueError` for a session that is no session id.
         """
         if self._session is None:
             message = "the client is not open"
@@ -113,8 +183,7 @@ class VoyageClient:
             message = "this is no session id"
             raise ValueError(message)
         try:
-            slots = self._sign_in_slots if signs_in else self._slots
-            async with asyncio.timeout(self._seconds), slots:
+            async with asyncio.timeout(self._seconds), self._slots[asks].hold():
                 return await self._ask(self._session, path, session)
         except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as error:
             reason = _reason(error)
@@ -139,7 +208,8 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     status = response.status
     if status // 100 in {2, 4} and status != _TOO_MANY_REQUESTS:
         return
-    reason = {3: "redirected", 4: "throttled"}.get(status // 100, f"status_{status}")
+    named: Mapping[int, Reason] = {3: "redirected", 4: "throttled"}
+    reason = named.get(status // 100, status)
     raise VoyageAway(reason, retry_after_s=_retry_after(response.headers.get("Retry-After", "")))
 
 
@@ -159,19 +229,17 @@ async def _read(response: aiohttp.ClientResponse) -> object:
             parts.append(part)
             size += len(part)
     if size > MAX_ANSWER_BYTES:
-        reason = "too_large"
-        raise VoyageAway(reason)
+        raise VoyageAway(_TOO_LARGE)
     plain = response.headers.get("Content-Encoding", "").lower() in _PLAIN
     try:
         return orjson.loads(b"".join(parts) if plain else b"")
     except orjson.JSONDecodeError:
         if response.status // 100 == 4:  # noqa: PLR2004 - the class of statuses itself
             return None
-    reason = "not_json"
-    raise VoyageAway(reason)
+    raise VoyageAway(_NOT_JSON)
 
 
-_REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+_REASONS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
     (TimeoutError, "timeout"),
     (aiohttp.ClientSSLError, "tls"),
     (ssl.SSLError, "tls"),
@@ -185,8 +253,9 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
 """The first row that fits stands, so the special come first."""
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Reason:
     cause = getattr(error, "os_error", error)
     if isinstance(cause, ConnectionRefusedError):
         return "refused"
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), _CLOSED)
+    fitting: Iterator[Reason] = (reason for kind, reason in _REASONS if isinstance(error, kind))
+    return next(fitting, _CLOSED)

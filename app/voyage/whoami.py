@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Final
 
 from app.secret import Secret
-from app.voyage.client import VoyageAnswer, VoyageAway, VoyageClient
+from app.voyage.client import Asks, VoyageAnswer, VoyageAway, VoyageClient
 from app.voyage.reading import mapping
 
 PATH: Final = "/auth/browser/v1/auth/session"
@@ -24,12 +24,13 @@ class VoyageUser:
     """The number of the account, as text."""
 
 
-async def who_is(client: VoyageClient, session: Secret) -> VoyageUser | None:
+async def who_is(client: VoyageClient, session: Secret, *, known: bool) -> VoyageUser | None:
     """Give whose session it is, None where Voyage says that it is nobody's.
 
-    Raises `VoyageAway` for everything that says neither, as a proxy's page or a refusal of its own.
+    One that is `known`, because it was somebody's not long ago, waits for no new one. Raises `VoyageAway` for
+    everything that says neither, as a proxy's page or a refusal of its own.
     """
-    answer = await client.get(PATH, session, signs_in=True)
+    answer = await client.get(PATH, session, asks=Asks.KNOWN_SESSION if known else Asks.NEW_SESSION)
     signed_in = mapping(mapping(answer.data).get("meta")).get("is_authenticated")
     if answer.status == HTTPStatus.OK and signed_in is True:
         return _user(answer)
@@ -48,4 +49,4 @@ def _user(answer: VoyageAnswer) -> VoyageUser:
 
 def _unusable(answer: VoyageAnswer) -> VoyageAway:
     known = answer.status == HTTPStatus.OK or answer.status in _NOT_SIGNED_IN
-    return VoyageAway("unexpected_answer" if known else f"status_{answer.status}")
+    return VoyageAway("unexpected_answer" if known else answer.status)

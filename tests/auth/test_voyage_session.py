@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from app.auth.caller import PERSON, Caller
+from app.auth.known_sessions import KNOWN_S
 from app.auth.voyage_session import VoyageSessions, read_cookies
 from app.errors import AuthUnavailable, Forbidden, NotAuthenticated
 from app.secret import Secret
-from app.voyage.client import VoyageClient
+from app.voyage.client import ROOMS, Asks, VoyageClient
 from tests.voyage.csrf_token import mask, new_secret
 from tests.voyage.fake import SESSION, FakeVoyage, Trouble
 from tests.voyage.trouble import signed_in
@@ -231,6 +232,55 @@ async def test_a_known_session_goes_on_while_voyage_is_away_until_its_ttl(door: 
     door.now += door.ttl_s
     with pytest.raises(AuthUnavailable):
         await door.identify(session)
+
+
+@asynccontextmanager
+async def crowded(door: Door, *familiar: str) -> AsyncGenerator[None]:
+    """Fill the room for new sessions; Voyage answers about `familiar` ones only."""
+    gate, room = asyncio.Event(), ROOMS[Asks.NEW_SESSION]
+
+    async def hold(request: web.Request) -> None:
+        if request.cookies["sessionid"] not in familiar:
+            await gate.wait()
+
+    door.voyage.trouble = Trouble(hold)
+    made_up = [f"{number:032}" for number in range(room.slots + (room.waiting or 0))]
+    crowd = [asyncio.create_task(door.identify(session)) for session in made_up]
+    await door.voyage.until(lambda: door.voyage.open_requests == room.slots)
+    yield
+    gate.set()
+    assert {type(outcome) for outcome in await asyncio.gather(*crowd, return_exceptions=True)} == {NotAuthenticated}
+
+
+async def test_a_session_that_was_somebodys_passes_a_crowd_of_new_ones(door: Door) -> None:
+    known, new = door.voyage.sign_in(7), door.voyage.sign_in(8)
+    await door.identify(known)
+    door.now += KNOWN_S - 0.001
+    async with crowded(door, known, new):
+        assert (await door.identify(known)).user_id == "7"
+        with capture_logs() as lines:
+            for _ in range(3):
+                with pytest.raises(AuthUnavailable) as refused:
+                    await door.identify(new)
+                assert refused.value.retry_after_s == 5
+                door.now += 5
+        assert [line["reason"] for line in lines] == ["crowded"] * 2
+    assert (await door.identify(new)).user_id == "8"
+
+
+async def test_a_session_that_has_ended_or_was_long_away_is_like_a_new_one(door: Door) -> None:
+    ended, away = door.voyage.sign_in(7), door.voyage.sign_in(8)
+    await door.identify(ended)
+    await door.identify(away)
+    door.voyage.sign_out(ended)
+    door.now += KNOWN_S
+    with pytest.raises(NotAuthenticated):
+        await door.identify(ended)
+    door.now += door.ttl_s
+    async with crowded(door, ended, away):
+        for session in (ended, away):
+            with pytest.raises(AuthUnavailable):
+                await door.identify(session)
 
 
 async def test_a_user_who_leaves_does_not_take_the_question_from_the_others(door: Door) -> None:

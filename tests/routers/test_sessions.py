@@ -10,13 +10,14 @@ from time import monotonic
 import httpx
 import pytest
 import structlog
+from aiohttp import web
 
 from app import log
 from app.auth.caller import Scope
 from app.providers.model import TextDelta
 from app.runs.clock import utc_now
 from app.tokens import create_token
-from app.voyage.client import MAX_CALLS
+from app.voyage.client import ROOMS, Asks
 from tests.routers.drop_in import ADA, BOB, ORIGIN, DropIn, open_drop_in
 from tests.routers.gateway import TOKENS, assert_error
 from tests.routers.operations import operations
@@ -29,6 +30,8 @@ from tests.voyage_reader import read_cut
 
 LIST = "/api/chat/conversations/"
 EVERY_WAY = "voyage_session,service_tokens,static_tokens"
+STRANGERS = ROOMS[Asks.NEW_SESSION]
+"""Room for sessions that were never seen."""
 SLACK_S = 2.0
 """What a busy machine may add."""
 FORGED = {
@@ -217,19 +220,47 @@ async def test_many_unknown_sessions_at_a_voyage_that_hangs_lock_nobody_else_out
     async with open_drop_in(database_url, auth_methods=EVERY_WAY, voyage_seconds=0.8) as house:
         house.voyage.trouble = Trouble.hang()
         began = monotonic()
-        asking = [asyncio.create_task(read(house, new_secret())) for _ in range(50)]
-        await house.voyage.until(lambda: house.voyage.open_requests == MAX_CALLS)
+        asking = [asyncio.create_task(read(house, new_secret())) for _ in range(STRANGERS.slots + 10)]
+        await house.voyage.until(lambda: house.voyage.open_requests == STRANGERS.slots)
         told = await house.gateway.tell(await house.gateway.new_conversation())
         meanwhile = [task.done() for task in asking]
         answers = await asyncio.gather(*asking)
         took = monotonic() - began
 
     assert told.bubble == "Lisbon is lovely "
-    assert meanwhile == [False] * 50
+    assert meanwhile == [False] * (STRANGERS.slots + 10)
     for answer in answers:
         assert_error(answer, 503, "auth_unavailable")
     assert took < 0.8 + SLACK_S
-    assert house.voyage.most_open_requests == MAX_CALLS
+    assert house.voyage.most_open_requests == STRANGERS.slots
+
+
+async def test_a_flood_of_made_up_sessions_locks_nobody_out_who_is_signed_in(database_url: str) -> None:
+    gate, fit = asyncio.Event(), STRANGERS.slots + (STRANGERS.waiting or 0)
+    async with open_drop_in(database_url, session_cache_seconds=0.001, voyage_seconds=60) as house:
+        sessionid = house.voyage.sign_in(ADA)
+        assert (await read(house, sessionid)).status_code == 200
+
+        async def hold_strangers(request: web.Request) -> None:
+            if request.cookies["sessionid"] != sessionid:
+                await gate.wait()
+
+        house.voyage.trouble = Trouble(hold_strangers)
+        flood = [asyncio.create_task(read(house, new_secret())) for _ in range(fit + 50)]
+        async with asyncio.timeout(10):
+            for _ in range(3):
+                assert (await read(house, sessionid)).status_code == 200
+            refused: set[asyncio.Task[httpx.Response]] = set()
+            while len(refused) < 50:
+                done, _ = await asyncio.wait(set(flood) - refused, return_when=asyncio.FIRST_COMPLETED)
+                refused |= done
+        for answer in refused:
+            assert_error(answer.result(), 503, "auth_unavailable")
+            assert answer.result().headers["retry-after"] == "5"
+        assert sum(task.done() for task in flood) == 50
+        gate.set()
+        assert [answer.status_code for answer in await asyncio.gather(*flood)].count(401) == fit
+        assert house.voyage.most_open_requests == STRANGERS.slots + 1
 
 
 async def test_nothing_but_the_session_reaches_voyage(house: DropIn) -> None:

@@ -8,12 +8,13 @@ import pytest
 import trustme
 
 from app.secret import Secret
-from app.voyage.client import MAX_ANSWER_BYTES, MAX_CALLS, VoyageAnswer, VoyageAway, VoyageClient
+from app.voyage.client import MAX_ANSWER_BYTES, ROOMS, Asks, VoyageAnswer, VoyageAway, VoyageClient
 from tests.voyage.fake import PREFERENCES, SESSION, FakeVoyage, Trouble
 from tests.voyage_client.raw_server import ok, saying
 
 SESSION_ID = "abcdefghijklmnopqrstuvwxyz012345"
 SECRET = Secret(SESSION_ID)
+SLOTS = ROOMS[Asks.DATA].slots
 
 
 @pytest.fixture
@@ -163,26 +164,51 @@ async def test_waiting_for_a_slot_is_part_of_the_deadline(voyage: FakeVoyage) ->
     voyage.trouble = Trouble.hang()
     session = Secret(voyage.sign_in(1))
     async with VoyageClient(voyage.base_url, seconds=0.5) as client, asyncio.timeout(5):
-        calls = [client.get(SESSION, session) for _ in range(MAX_CALLS + 5)]
+        calls = [client.get(SESSION, session) for _ in range(SLOTS + 5)]
         away = await asyncio.gather(*calls, return_exceptions=True)
 
-    assert [str(failure) for failure in away] == ["timeout"] * (MAX_CALLS + 5)
-    assert voyage.most_open_requests == voyage.count(SESSION) == MAX_CALLS
+    assert [str(failure) for failure in away] == ["timeout"] * (SLOTS + 5)
+    assert voyage.most_open_requests == voyage.count(SESSION) == SLOTS
 
 
-@pytest.mark.parametrize("signs_in", [False, True])
-async def test_whose_session_it_is_and_all_else_have_slots_of_their_own(voyage: FakeVoyage, *, signs_in: bool) -> None:
+@pytest.mark.parametrize("crowd", list(Asks))
+async def test_no_kind_of_call_waits_for_another(voyage: FakeVoyage, crowd: Asks) -> None:
     gate = asyncio.Event()
     voyage.trouble = Trouble.hold(gate, path=PREFERENCES)
-    session = Secret(voyage.sign_in(1))
+    session, slots = Secret(voyage.sign_in(1)), ROOMS[crowd].slots
     async with VoyageClient(voyage.base_url) as client, asyncio.timeout(5):
-        crowd = [client.get(PREFERENCES, session, signs_in=signs_in) for _ in range(MAX_CALLS + 5)]
-        waiting = asyncio.gather(*crowd)
-        await voyage.until(lambda: voyage.open_requests == MAX_CALLS)
-        assert (await client.get(SESSION, session, signs_in=not signs_in)).status == 200
+        waiting = asyncio.gather(*(client.get(PREFERENCES, session, asks=crowd) for _ in range(slots + 5)))
+        await voyage.until(lambda: voyage.open_requests == slots)
+        for asks in set(Asks) - {crowd}:
+            assert (await client.get(SESSION, session, asks=asks)).status == 200
         gate.set()
         assert {answer.status for answer in await waiting} == {200}
-    assert voyage.most_open_requests == MAX_CALLS + 1
+    assert voyage.most_open_requests == slots + 1
+
+
+async def test_more_new_sessions_than_may_wait_are_refused_at_once(voyage: FakeVoyage) -> None:
+    gate, room = asyncio.Event(), ROOMS[Asks.NEW_SESSION]
+    assert room.waiting is not None
+    voyage.trouble = Trouble.hold(gate)
+    session, fit = Secret(voyage.sign_in(1)), room.slots + room.waiting
+    async with VoyageClient(voyage.base_url, seconds=60) as client, asyncio.timeout(5):
+        inside = [asyncio.create_task(client.get(SESSION, session, asks=Asks.NEW_SESSION)) for _ in range(fit)]
+        await voyage.until(lambda: voyage.open_requests == room.slots)
+        with pytest.raises(VoyageAway, match="crowded") as refused:
+            await client.get(SESSION, session, asks=Asks.NEW_SESSION)
+        assert refused.value.wait_s() == 5
+
+        # Who leaves makes room for one.
+        inside.pop().cancel()
+        await asyncio.sleep(0)
+        inside.append(asyncio.create_task(client.get(SESSION, session, asks=Asks.NEW_SESSION)))
+        await asyncio.sleep(0)
+        with pytest.raises(VoyageAway, match="crowded"):
+            await client.get(SESSION, session, asks=Asks.NEW_SESSION)
+        gate.set()
+        assert {answer.status for answer in await asyncio.gather(*inside)} == {200}
+        assert (await client.get(SESSION, session, asks=Asks.NEW_SESSION)).status == 200
+    assert voyage.most_open_requests == room.slots
 
 
 async def test_a_closed_port_is_refused() -> None:
@@ -275,7 +301,7 @@ async def test_after_its_end_it_is_closed(voyage: FakeVoyage) -> None:
 async def test_a_caller_that_leaves_frees_its_slot_and_its_socket(voyage: FakeVoyage) -> None:
     voyage.trouble = Trouble.hang()
     async with VoyageClient(voyage.base_url) as client:
-        for _ in range(MAX_CALLS + 1):
+        for _ in range(SLOTS + 1):
             waiting = asyncio.create_task(client.get(SESSION, SECRET))
             await voyage.until(lambda: voyage.open_requests == 1)
             waiting.cancel()

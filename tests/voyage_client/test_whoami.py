@@ -23,7 +23,7 @@ def session_json(user: Any = None, *, signed_in: Any = True) -> dict[str, Any]:
 
 async def asked(voyage: FakeVoyage, session: Secret = UNKNOWN) -> VoyageUser | None:
     async with VoyageClient(voyage.base_url) as client:
-        return await who_is(client, session)
+        return await who_is(client, session, known=False)
 
 
 async def test_a_session_is_somebodys_or_nobodys(voyage: FakeVoyage) -> None:
