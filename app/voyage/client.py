@@ -7,7 +7,7 @@ deadline covers a whole call. What an answer means is for the modules that ask.
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -257,5 +257,7 @@ def _reason(error: Exception) -> Reason:
     cause = getattr(error, "os_error", error)
     if isinstance(cause, ConnectionRefusedError):
         return "refused"
-    fitting: Iterator[Reason] = (reason for kind, reason in _REASONS if isinstance(error, kind))
-    return next(fitting, _CLOSED)
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason
+    return _CLOSED
