@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -126,6 +127,9 @@ class Settings(BaseSettings):
         if value is not None and not _BASE_URL.fullmatch(value):
             message = "must be like http://voyage:8000, without user, query or fragment"
             raise ValueError(message)
+        if value is not None and not _has_possible_port(value):
+            message = "its port must be 1 to 65535"
+            raise ValueError(message)
         return value.rstrip("/") if value is not None else None
 
     @field_validator("database_url")
@@ -180,6 +184,13 @@ def parse_auth_tokens(tokens: SecretStr | None) -> dict[str, Secret]:
 def as_secret(value: SecretStr | None) -> Secret | None:
     """Turn a setting into a secret in flight; None and an empty one stay None."""
     return Secret(value.get_secret_value()) if value is not None and value.get_secret_value() else None
+
+
+def _has_possible_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _token_complaint(user: str, token: str, found: Mapping[str, Secret]) -> str:
