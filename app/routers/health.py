@@ -15,12 +15,14 @@ router: Final = APIRouter(prefix="/health", tags=["health"])
 _LITELLM: Final[dict[LoadState, CheckStatus]] = {LoadState.READY: "ok", LoadState.FAILED: "failed"}
 
 
+@router.head("/live", include_in_schema=False)
 @router.get("/live")
 async def live() -> LiveAnswer:
     """Answer; nothing else is asked."""
     return LiveAnswer()
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses={503: {"model": ReadyAnswer, "description": "Send nobody here yet"}})
 async def ready(services: ServicesDep, response: Response) -> ReadyAnswer:
     """Say what works: 503 while something that every message needs does not."""

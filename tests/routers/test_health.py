@@ -26,6 +26,20 @@ async def test_not_ready_while_stopping(gateway: Gateway) -> None:
     assert (await gateway.nobody.get("/health/live")).status_code == 200
 
 
+async def test_a_probe_may_ask_for_the_head_alone(gateway: Gateway) -> None:
+    live = await gateway.nobody.head("/health/live")
+    ready = await gateway.nobody.head("/health/ready")
+    gateway.services.begin_shutdown()
+    stopping = await gateway.nobody.head("/health/ready")
+
+    assert [(answer.status_code, answer.content) for answer in (live, ready, stopping)] == [
+        (200, b""),
+        (200, b""),
+        (503, b""),
+    ]
+    assert "GET, HEAD" in (await gateway.nobody.post("/health/live")).headers["allow"]
+
+
 async def test_a_key_of_a_lost_master_key_degrades(gateway: Gateway) -> None:
     await gateway.http.post("/api/integrations/api-keys/", json={"provider": "groq", "api_key": "k" * 20})
     _execute(gateway, "UPDATE credentials SET kid = 'lost'")
