@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from app.errors import InvalidInput
 from app.intake.strict_json import WHOLE_BODY
-from app.schemas.body import UNKNOWN_FIELDS
+from app.schemas.body import MAX_NAMED, UNKNOWN_FIELDS
 
 _REQUIRED: Final = "This field is required."
 _TEXTS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
@@ -28,22 +28,31 @@ _NAME_CHARS: Final = 80
 
 
 def explain(problems: Sequence[Mapping[str, Any]]) -> InvalidInput:
-    """Give the one error for pydantic's `problems`; nothing that the caller sent stands in it but names of fields."""
+    """Give the one error for pydantic's `problems`; nothing that the caller sent stands in it but names of fields.
+
+    The answer names `MAX_NAMED` fields and counts the others.
+    """
     fields: dict[str, list[str]] = {}
     nearest: list[str] = []
+    more = 0
     for problem in problems:
         place = ".".join(str(part) for part in problem["loc"][1:])
         if problem["type"] == UNKNOWN_FIELDS:
             found: Mapping[str, str] = problem["ctx"]["nearest"]
             nearest.extend(found.values())
+            more += problem["ctx"]["more"]
             texts = {_join(place, name): _unknown(found.get(name)) for name in problem["ctx"]["names"]}
         else:
             texts = {place or WHOLE_BODY: _text(problem, whole=not place)}
         for name, text in texts.items():
             fields.setdefault(_shown(name), []).append(text)
-    name, (text, *_) = next(iter(fields.items()))
+    named = dict(list(fields.items())[:MAX_NAMED])
+    more += len(fields) - len(named)
+    name, (text, *_) = next(iter(named.items()))
     message = text if name == WHOLE_BODY else f"{name}: {text}"
-    return InvalidInput(message, action="Correct it and send it again.", fields=fields, did_you_mean=nearest)
+    if more:
+        message += f" {more} more fields than those named here are wrong."
+    return InvalidInput(message, action="Correct it and send it again.", fields=named, did_you_mean=nearest[:MAX_NAMED])
 
 
 def _text(problem: Mapping[str, Any], *, whole: bool) -> str:

@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 UNKNOWN_FIELDS: Final = "unknown_fields"
-"""Type of the error that a `Body` raises for them; its context has `names` and, for some of them, `nearest`."""
+"""Type of the error that a `Body` raises for them; its context has `names` and, for some of them, `nearest`, and how
+many there are `more`."""
+MAX_NAMED: Final = 20
+"""How many wrong fields an answer names."""
 PROVIDER_CHARS: Final = 100
 TITLE_CHARS: Final = 255
 
@@ -28,7 +31,8 @@ class Body(BaseModel):
         known = sorted(cls.model_fields)
         names = sorted(cast("dict[str, Any]", given).keys() - set(known) - cls.ignored)
         if names:
+            more, names = len(names[MAX_NAMED:]), names[:MAX_NAMED]
             found = {name: difflib.get_close_matches(name.lower()[:100], known, n=1) for name in names}
-            context = {"names": names, "nearest": {name: near[0] for name, near in found.items() if near}}
+            context = {"names": names, "nearest": {name: near[0] for name, near in found.items() if near}, "more": more}
             raise PydanticCustomError(UNKNOWN_FIELDS, "Unknown fields.", context)
         return cast("dict[str, Any]", given)

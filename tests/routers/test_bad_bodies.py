@@ -119,6 +119,23 @@ async def test_every_field_of_a_message_is_checked_and_named(gateway: Gateway) -
     assert gateway.model.requests == []
 
 
+async def test_an_answer_names_20_wrong_fields_and_counts_the_others(gateway: Gateway) -> None:
+    path = f"/api/chat/conversations/{await gateway.new_conversation()}/send_message/"
+    many = {f"message{number:04}": 1 for number in range(9000)}
+    tools = {"message": "Hi", "tools": [{"function": {"name": "a", "x": 1, "y": 1}} for _ in range(30)]}
+
+    for fields, count in ((many, 9000), (tools, 60)):
+        response = await gateway.http.post(path, json=fields)
+        detail = assert_error(response, 400, "validation_error")["error_detail"]
+        assert len(detail["fields"]) == 20
+        assert f" {count - 20} more fields than those named here are wrong. " in response.json()["error"]
+        assert len(detail["did_you_mean"]) <= 20
+        assert len(response.content) < 10_000
+    exact = await gateway.http.post(path, json=dict.fromkeys(list(many)[:20], 1) | {"message": "Hi"})
+    assert len(exact.json()["error_detail"]["fields"]) == 20
+    assert "more fields" not in exact.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("fields", "status", "code", "did_you_mean"),
     [
