@@ -5,14 +5,13 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
-from app.cli.common import print_table, read_settings
+from app.cli.common import EXIT_FAILURE, print_table, read_settings
 from app.cli.import_voyage import import_voyage
 from app.cli.keys import keys
 from app.cli.prompt import prompt
 from app.cli.tokens import tokens
 from app.errors import ConfigError, GatewayError
 
-EXIT_FAILURE: Final = 1
 EXIT_CONFIG: Final = 78
 """EX_CONFIG of sysexits.h: nothing gets better by starting it again."""
 EXIT_INTERRUPTED: Final = 130

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from app.vault import Vault
 
+EXIT_FAILURE: Final = 1
 _Result = TypeVar("_Result")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from app.cli.common import read_settings
+from app.cli.common import EXIT_FAILURE, read_settings
 
 if TYPE_CHECKING:
     from app.db.session import Database
@@ -46,6 +46,13 @@ def import_voyage(source: str, batch: int | None, *, dry_run: bool) -> None:
     click.echo("\n".join(report.lines()))
     if dry_run:
         click.echo("This was a dry run: nothing was written.", err=True)
+    if report.left_out:
+        names = ", ".join(report.left_out)
+        message = (
+            f"llm-gateway: Not imported, as this Voyage's tables are not those of the versions known here: {names}."
+        )
+        click.echo(message, err=True)
+        click.get_current_context().exit(EXIT_FAILURE)
 
 
 async def _import(settings: "Settings", source: str, batch: int | None, *, dry_run: bool) -> "ImportReport":

@@ -80,6 +80,11 @@ class ImportReport:
         """Note that the source has no such rows at all."""
         self._missing[kind] = why
 
+    @property
+    def left_out(self) -> list[str]:
+        """Give the names of the kinds of which the source has no such rows at all."""
+        return [_NAMES[kind] for kind in Kind if kind in self._missing]
+
     def count(self, kind: Kind, outcome: Outcome) -> int:
         """Give how many rows of a kind had this outcome."""
         return self._counts[kind, outcome]

@@ -145,7 +145,9 @@ async def test_a_database_that_is_not_voyages_is_named_and_one_that_is_older_giv
     answer = await invoke(**environ(older, sqlite_url))
     await older.connection.close()
 
-    assert answer.exit_code == 0
+    assert answer.exit_code == 1
+    assert one_line(answer.stderr)
+    assert answer.stderr.endswith(" known here: conversations, messages, AI settings.\n")
     assert answer.stdout.splitlines() == [
         "conversations: skipped, this Voyage has no column tool_calls in chat_chatmessage",
         "messages: skipped, this Voyage has no column tool_calls in chat_chatmessage",
