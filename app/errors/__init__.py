@@ -19,7 +19,7 @@
     |  +- ToolValidationError, ToolExecutionError, ToolLoopLimit
     +- OwnError                        the gateway itself
        +- AuthUnavailable, VoyageUnavailable, KeyStorageNotConfigured, StorageUnavailable
-       +- ServerShutdown, TooManyRuns, BudgetExceeded
+       +- ServerShutdown, NotReady, TooManyRuns, BudgetExceeded
        +- GatewayRateLimited, Cancelled, Interrupted, InternalError
 
 The set is closed: a new code needs a class in this package, and the tests ask for its row in `docs/errors.md`.
@@ -63,6 +63,7 @@ from app.errors.own import (
     InternalError,
     Interrupted,
     KeyStorageNotConfigured,
+    NotReady,
     OwnError,
     ServerShutdown,
     StorageUnavailable,
@@ -134,6 +135,7 @@ __all__ = [
     "NetworkError",
     "NotAuthenticated",
     "NotFound",
+    "NotReady",
     "Origin",
     "OwnError",
     "PermissionDenied",

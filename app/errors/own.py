@@ -45,6 +45,13 @@ class ServerShutdown(OwnError):
     says, action_default = "The gateway is restarting.", "Try again in a moment."
 
 
+class NotReady(OwnError):
+    """What every message needs could not be loaded, and is tried again."""
+
+    code, status, retryable = "not_ready", 503, True
+    says, action_default = "The gateway can reach no model right now.", "Try again in a moment."
+
+
 class TooManyRuns(OwnError):
     """The cap on concurrent runs is reached."""
 

@@ -4,7 +4,7 @@ Time limits, ends, errors, usage and sockets are the lane's own; see `docs/decis
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from types import ModuleType
@@ -16,13 +16,13 @@ import structlog
 from app.errors import (
     GatewayError,
     InvalidProviderResponse,
+    NotReady,
     Phase,
-    ProviderTimeout,
     StreamInterrupted,
-    StreamStalled,
     UnknownError,
 )
 from app.providers import litellm_errors, litellm_request, litellm_setup
+from app.providers.call_deadline import CallDeadline
 from app.providers.exchange import Exchange
 from app.providers.key_filter import KeyFilter
 from app.providers.litellm_bridge import EXCHANGE_HEADER, LitellmBridge
@@ -31,6 +31,10 @@ from app.providers.provider import Wire
 from app.providers.transport import Sender
 
 _CLOSE_S: Final = 1.0
+_PASSING: Final = (OSError, MemoryError, ImportError)
+"""What a machine that is short of files, memory or a disk makes of an import."""
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 60.0
 _MAX_CALLS: Final = 128
 """Tool calls of one answer; no model makes a tenth of it."""
 _SDK_PREFIXES: Final = ("openai/", "custom_openai/")
@@ -50,10 +54,17 @@ class LoadState(StrEnum):
 class LitellmLane:
     """A `ModelClient` over litellm. One per process, used in one event loop."""
 
-    def __init__(self, transport: Sender, *, loader: Callable[[], ModuleType] = litellm_setup.load) -> None:
+    def __init__(
+        self,
+        transport: Sender,
+        *,
+        loader: Callable[[], ModuleType] = litellm_setup.load,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """Send through `transport`; nothing is imported before `load` runs `loader` in a thread."""
         self.state = LoadState.WAITING
         self._loader = loader
+        self._sleep = sleep
         self.bridge = LitellmBridge(transport)
         """Where everything that litellm sends must pass."""
         self._loaded = asyncio.Event()
@@ -63,15 +74,27 @@ class LitellmLane:
         self._http: httpx.AsyncClient | None = None
 
     async def load(self) -> None:
-        """Get litellm ready in a thread; call it once. Calls made before wait for it within their first deadline."""
+        """Get litellm ready in a thread; call it once. Calls made before wait for it within their first deadline.
+
+        Where the machine is short of something it is tried again for as long as it takes; calls get `NotReady` then.
+        """
+        pause_s = _FIRST_PAUSE_S
+        while await self._load_fails_for_now():
+            await self._sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _load_fails_for_now(self) -> bool:
         self.state = LoadState.LOADING
         try:
             self.use(await litellm_setup.in_daemon_thread(self._loader))
-        except Exception:  # noqa: BLE001 - a broken library must leave a gateway that can say so
+        except Exception as error:  # noqa: BLE001 - a broken library must leave a gateway that can say so
             self.state = LoadState.FAILED
-            _log.exception("litellm.load_failed")
+            again = any(isinstance(cause, _PASSING) for cause in litellm_errors.chain(error))
+            _log.exception("litellm.load_failed", again=again)
+            return again
         else:
             self.state = LoadState.READY
+            return False
         finally:
             self._loaded.set()
 
@@ -81,9 +104,10 @@ class LitellmLane:
 
         handlers: Any = http_handler
         self._cached_handler = handlers.get_async_httpx_client
-        self._litellm = module
         self._handler = handlers.AsyncHTTPHandler(transport=self.bridge, follow_redirects=False)
         self._http = httpx.AsyncClient(transport=self.bridge, follow_redirects=False, trust_env=False)
+        # Last: whatever fails before leaves a lane that is not ready.
+        self._litellm = module
         self._loaded.set()
 
     async def close(self) -> None:
@@ -106,7 +130,7 @@ class LitellmLane:
             await deltas.aclose()
 
     async def _deltas(self, exchange: Exchange) -> AsyncGenerator[Delta]:
-        clock, translation = _Deadline(exchange), _Translation(exchange)
+        clock, translation = CallDeadline(exchange), _Translation(exchange)
         chunks: Any = None
         failure: GatewayError | None = None
         try:
@@ -141,7 +165,7 @@ class LitellmLane:
 
     async def _call(self, request: ModelRequest, exchange: Exchange) -> Any:  # noqa: ANN401 - litellm's own type
         if self._litellm is None:
-            raise litellm_errors.explain(ImportError(), origin=exchange.origin, key=None)
+            raise NotReady(origin=exchange.origin)
         arguments = litellm_request.arguments(request, {EXCHANGE_HEADER: exchange.id})
         return await self._litellm.acompletion(
             **arguments, client=self._client(request, arguments), timeout=httpx.Timeout(None)
@@ -175,40 +199,6 @@ class LitellmLane:
         kinds = [type(cause).__name__ for cause in litellm_errors.chain(error)]
         _log.warning("litellm.failed", code=explained.code, kinds=kinds)
         return exchange.fail(explained)
-
-
-class _Deadline:
-    """The limits of one call; only a useful delta counts as progress, so pings cannot stretch them."""
-
-    def __init__(self, exchange: Exchange) -> None:
-        loop = asyncio.get_running_loop()
-        self._exchange = exchange
-        self._limits = exchange.request.deadlines
-        self._now = loop.time
-        self._end = self._now() + self._limits.total_s
-        self._next = self._now() + self._limits.first_token_s
-        self._begun = False
-        self._timeout: asyncio.Timeout | None = None
-
-    def progress(self) -> None:
-        self._begun = True
-        self._next = self._now() + self._limits.idle_s
-
-    async def __aenter__(self) -> None:
-        self._timeout = asyncio.timeout_at(min(self._next, self._end))
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *details: Any) -> None:  # noqa: ANN401, PYI036 - handed on as they are
-        if self._timeout is not None:
-            await self._timeout.__aexit__(*details)
-
-    def explain(self) -> GatewayError:
-        label, origin, limits = self._exchange.origin.label, self._exchange.origin, self._limits
-        if self._now() >= self._end:
-            return ProviderTimeout(f"{label} did not finish its answer in {limits.total_s:g} s.", origin=origin)
-        if self._begun:
-            return StreamStalled(f"{label} sent nothing for {limits.idle_s:g} s.", origin=origin)
-        return ProviderTimeout(f"{label} sent no token in {limits.first_token_s:g} s.", origin=origin)
 
 
 class _Translation:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
+from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 from typing import Any, Final
 
@@ -49,41 +50,67 @@ class _NoTransport(httpx.AsyncBaseTransport):
 
 
 def load() -> ModuleType:
-    """Import litellm and apply the settings; takes seconds of CPU, so call it in a thread."""
+    """Import litellm and apply the settings; takes seconds of CPU, so call it in a thread. May be tried again."""
+    before = frozenset(sys.modules)
     with gently():
-        os.environ.update(_ENVIRONMENT)
-        import litellm  # noqa: PLC0415 - 3 s and 170 MB, wanted only here
-        from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler  # noqa: PLC0415 - see above
-        from litellm.llms.openai.responses.transformation import OpenAIResponsesAPIConfig  # noqa: PLC0415 - see above
+        try:
+            return _load()
+        except BaseException:
+            _drop_orphans(before)
+            raise
 
-        module: Any = litellm
-        module.disable_hf_tokenizer_download = True
-        module.suppress_debug_info = True
-        module.drop_params = True
-        module.disable_streaming_logging = True
-        module.turn_off_message_logging = True
-        module.telemetry = False
-        module.callbacks = []
-        module.module_level_client = HTTPHandler(client=httpx.Client(transport=_NoSyncTransport()))
-        module.client_session = httpx.Client(transport=_NoSyncTransport())
-        # Clients that litellm makes for itself cannot send: every call of ours brings its own.
-        handler: Any = AsyncHTTPHandler
-        handler.create_async_transport = staticmethod(_no_transport)
-        handler._create_async_transport = staticmethod(_no_transport)  # noqa: SLF001 - its older name, still called
-        handler.create_httpx_proxy_mounts = staticmethod(_no_mounts)
-        # An id that litellm does not know would be asked for without streaming and cut into pieces afterwards.
-        responses: Any = OpenAIResponsesAPIConfig
-        responses.should_fake_stream = _never
-        # litellm fills its own models with the wrong types, and pydantic says so on every stream.
-        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-        warnings.filterwarnings("ignore", message="Items? '.*' on TypedDict class", category=UserWarning)
-        for name in _LOGGERS:
-            logger = logging.getLogger(name)
-            logger.setLevel(logging.WARNING)
-            # Handlers of its own would print past our redaction.
-            logger.handlers.clear()
-            logger.propagate = True
-        return litellm
+
+def _load() -> ModuleType:
+    os.environ.update(_ENVIRONMENT)
+    import litellm  # noqa: PLC0415 - 3 s and 170 MB, wanted only here
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler  # noqa: PLC0415 - see above
+    from litellm.llms.openai.responses.transformation import OpenAIResponsesAPIConfig  # noqa: PLC0415 - see above
+
+    module: Any = litellm
+    module.disable_hf_tokenizer_download = True
+    module.suppress_debug_info = True
+    module.drop_params = True
+    module.disable_streaming_logging = True
+    module.turn_off_message_logging = True
+    module.telemetry = False
+    module.callbacks = []
+    module.module_level_client = HTTPHandler(client=httpx.Client(transport=_NoSyncTransport()))
+    module.client_session = httpx.Client(transport=_NoSyncTransport())
+    # Clients that litellm makes for itself cannot send: every call of ours brings its own.
+    handler: Any = AsyncHTTPHandler
+    handler.create_async_transport = staticmethod(_no_transport)
+    handler._create_async_transport = staticmethod(_no_transport)  # noqa: SLF001 - its older name, still called
+    handler.create_httpx_proxy_mounts = staticmethod(_no_mounts)
+    # An id that litellm does not know would be asked for without streaming and cut into pieces afterwards.
+    responses: Any = OpenAIResponsesAPIConfig
+    responses.should_fake_stream = _never
+    # litellm fills its own models with the wrong types, and pydantic says so on every stream.
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
+    warnings.filterwarnings("ignore", message="Items? '.*' on TypedDict class", category=UserWarning)
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        # Handlers of its own would print past our redaction.
+        logger.handlers.clear()
+        logger.propagate = True
+    return litellm
+
+
+def _drop_orphans(before: frozenset[str]) -> None:
+    """Drop what was imported since then of packages whose own import failed.
+
+    Python takes only the package out. Its submodules would be found the next time and not be set as its attributes.
+    Compiled ones stay: many cannot be loaded twice.
+    """
+    while orphans := [name for name in sys.modules.keys() - before if _is_orphan(name)]:
+        for name in orphans:
+            del sys.modules[name]
+
+
+def _is_orphan(name: str) -> bool:
+    package = name.rpartition(".")[0]
+    file = getattr(sys.modules[name], "__file__", None) or ""
+    return package not in {"", *sys.modules} and not file.endswith(tuple(EXTENSION_SUFFIXES))
 
 
 def _no_transport(*_args: object, **_options: object) -> httpx.AsyncBaseTransport:
