@@ -33,6 +33,7 @@ def _headers(value: dict[str, str]) -> dict[str, str]:
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=1_000, le=100_000_000)]
 
 
 class Timeouts(BaseModel):
@@ -65,6 +66,8 @@ class ProviderTable(BaseModel):
     """Added to the row's own; values are no place for keys."""
     models: list[Name] | None = None
     """The list that is offered, instead of asking the provider."""
+    context_tokens: Tokens | None = None
+    """How much its models read at most."""
     timeouts: Timeouts = Timeouts()
 
 

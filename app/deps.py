@@ -1,4 +1,7 @@
-"""What the routes are given: the services of this process, the caller, and ids out of the path."""
+"""What the routes are given: the services of this process, the caller, and ids out of the path.
+
+All of it is `async`, as FastAPI would run each plain function in a thread.
+"""
 
 import re
 from dataclasses import dataclass
@@ -17,11 +20,15 @@ from app.providers.models_cache import ModelsCache
 from app.providers.registry import Registry
 from app.providers.transport import Transport
 from app.runs.hub import RunHub
+from app.runs.readers import Readers
 from app.runs.runner import Runner
 from app.settings import Settings
+from app.sse import StreamLimits
 from app.vault import Vault
 from app.voyage.client import VoyageClient
 
+END_SECONDS: Final = 4.0
+"""What streams get, after the grace, to end by themselves; less than what the server gives its connections."""
 _DECIDING: Final = ("authorization", "origin", "referer", "x-csrftoken", "x-on-behalf-of")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -43,6 +50,7 @@ class Services:
     voyage: VoyageClient | None
     """None where no Voyage is configured: nobody signs in with it, and no trip can be read."""
     hub: RunHub
+    readers: Readers
     runner: Runner
     tools: tuple[ToolSpec, ...] = ()
     """Those that the gateway itself runs for every conversation."""
@@ -50,9 +58,19 @@ class Services:
     def begin_shutdown(self) -> None:
         """Take no new runs, and end the live ones within the grace; for the server's signal handler, in the loop."""
         self.hub.begin_shutdown()
+        self.readers.leave()
 
 
-def services_of(request: Request) -> Services:
+def stream_limits(settings: Settings) -> StreamLimits:
+    """Give the times of a stream."""
+    return StreamLimits(
+        ping_s=settings.ping_seconds,
+        send_s=settings.send_timeout_seconds,
+        grace_s=settings.shutdown_grace_seconds + END_SECONDS,
+    )
+
+
+async def services_of(request: Request) -> Services:
     """Give the services of the application that serves this request."""
     services: Services = request.app.state.services
     return services
@@ -68,12 +86,12 @@ async def identify(request: Request, response: Response, services: ServicesDep) 
     return await services.authenticator.identify(_single(request.headers), method=request.method)
 
 
-def chat_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+async def chat_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
     """Give a caller who may chat; raises `Forbidden`."""
     return _with_scope(caller, Scope.CHAT)
 
 
-def settings_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+async def settings_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
     """Give a caller who may see and change their settings; raises `Forbidden`."""
     return _with_scope(caller, Scope.SETTINGS)
 
@@ -90,7 +108,7 @@ def _with_scope(caller: Caller, scope: Scope) -> Caller:
     return caller
 
 
-def open_vault(services: ServicesDep) -> Vault:
+async def open_vault(services: ServicesDep) -> Vault:
     """Give the vault; raises `KeyStorageNotConfigured`. Asked before who is calling, as Voyage does."""
     if services.vault is None:
         raise KeyStorageNotConfigured
@@ -118,27 +136,33 @@ def _id_in_path(text: str, name: str) -> UUID:
     return UUID(text)
 
 
-def conversation_id(conversation_id: Annotated[str, Path()]) -> UUID:
+async def conversation_id(conversation_id: Annotated[str, Path()]) -> UUID:
     """Read the id of a conversation; a malformed one is as unknown as any other."""
     return _id_in_path(conversation_id, "conversation_id")
 
 
-def run_id(run_id: Annotated[str, Path()]) -> UUID:
+async def run_id(run_id: Annotated[str, Path()]) -> UUID:
     """Read the id of a run."""
     return _id_in_path(run_id, "run_id")
 
 
-def credential_id(credential_id: Annotated[str, Path()]) -> UUID:
+async def message_id(message_id: Annotated[str, Path()]) -> UUID:
+    """Read the id of a message."""
+    return _id_in_path(message_id, "message_id")
+
+
+async def credential_id(credential_id: Annotated[str, Path()]) -> UUID:
     """Read the id of a credential."""
     return _id_in_path(credential_id, "credential_id")
 
 
-def settings_id(settings_id: Annotated[str, Path()]) -> UUID:
+async def settings_id(settings_id: Annotated[str, Path()]) -> UUID:
     """Read the id of AI settings."""
     return _id_in_path(settings_id, "settings_id")
 
 
 ConversationId = Annotated[UUID, Depends(conversation_id)]
 RunId = Annotated[UUID, Depends(run_id)]
+MessageId = Annotated[UUID, Depends(message_id)]
 CredentialId = Annotated[UUID, Depends(credential_id)]
 SettingsId = Annotated[UUID, Depends(settings_id)]

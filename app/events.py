@@ -1,4 +1,4 @@
-"""What a run can say: the events of its journal and of the stream, encoded once.
+"""What a run can say: the events of its journal and of the stream.
 
 The legacy keys of the Voyage chat (`content`, `tool_calls`, `error`, `error_category`) keep their legacy meaning,
 so its reader takes the same frames as everybody else; see `docs/stream.md` for the wire.
@@ -6,18 +6,15 @@ so its reader takes the same frames as everybody else; see `docs/stream.md` for 
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Final
-
-import orjson
+from typing import Any, ClassVar
 
 from app.errors import ErrorBody
 
-WIRE_VERSION: Final = 1
-
 
 class RunStatus(StrEnum):
-    """Where a run stands; every status but `RUNNING` is terminal."""
+    """Where a run stands; every status but `QUEUED` and `RUNNING` is terminal."""
 
+    QUEUED = "queued"
     RUNNING = "running"
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
@@ -28,7 +25,7 @@ class RunStatus(StrEnum):
     @property
     def terminal(self) -> bool:
         """Tell whether nothing more will happen."""
-        return self is not RunStatus.RUNNING
+        return self not in {RunStatus.QUEUED, RunStatus.RUNNING}
 
 
 class FinishReason(StrEnum):
@@ -60,6 +57,37 @@ class Usage:
             "total": self.input + self.output,
             "estimated": self.estimated,
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQueued:
+    """The message is stored and waits for the answer before it to end."""
+
+    type: ClassVar = "run.queued"
+    conversation_id: str
+    user_message_id: str
+    message_id: str
+
+    def data(self) -> dict[str, Any]:
+        """Give the fields of the wire."""
+        return {
+            "conversation_id": self.conversation_id,
+            "user_message_id": self.user_message_id,
+            "message_id": self.message_id,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextTruncated:
+    """The model is not sent the oldest turns, as they do not fit into its context window."""
+
+    type: ClassVar = "context.truncated"
+    left_out: int
+    """Messages."""
+
+    def data(self) -> dict[str, Any]:
+        """Give the fields of the wire."""
+        return {"left_out": self.left_out}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,10 +209,6 @@ class RunEnded:
         return ended | (self.error.as_dict() if self.error else {})
 
 
-Event = RunStarted | RunRetrying | MessageDelta | ReasoningDelta | ToolCallDelta | RunEnded
-
-
-def encode(event: Event, *, run_id: str, seq: int) -> bytes:
-    """Give the event as one line of compact JSON, numbered `seq` within its run."""
-    head = {"v": WIRE_VERSION, "type": event.type, "seq": seq, "run_id": run_id}
-    return orjson.dumps(head | event.data())
+Event = (
+    RunQueued | RunStarted | RunRetrying | ContextTruncated | MessageDelta | ReasoningDelta | ToolCallDelta | RunEnded
+)

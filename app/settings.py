@@ -46,6 +46,16 @@ class Settings(BaseSettings):
     dev: bool = False
     database_url: str = Field(default="sqlite:///gateway.db", repr=False)
     """`sqlite:///relative`, `sqlite:////absolute` or `postgresql://...`."""
+    database_pool: int = Field(default=10, ge=2, le=1000)
+    """Connections to PostgreSQL; one of them is kept by the writer of events."""
+    valkey_url: SecretStr | None = None
+    """Wakes readers on other replicas; without it they look at the database several times a second."""
+    lease_seconds: float = Field(default=15.0, ge=1, le=300, allow_inf_nan=False)
+    """How long a process may give no sign of life before others end its runs."""
+    event_retention_hours: float = Field(default=24.0, ge=0, le=876_000, allow_inf_nan=False)
+    """How long the events of a run can be read again after its end; its message stays."""
+    spill_dir: Path | None = None
+    """Where events wait while the database is away; by default beside the SQLite file, else with temporary files."""
     credential_keys: SecretStr | None = None
     credential_keys_file: Path | None = None
     field_encryption_key: SecretStr | None = None

@@ -20,6 +20,7 @@ wire = "openai_chat"
 needs_api_key = false
 headers = { "X-Team" = "travel" }
 models = ["llama", "qwen/3"]
+context_tokens = 32_768
 timeouts = { connect_s = 2, first_token_s = 300.0 }
 
 [providers.groq]
@@ -45,6 +46,7 @@ def test_every_key_is_read(path: Path) -> None:
         {"X-Team": "travel"},
         ["llama", "qwen/3"],
     )
+    assert (own.context_tokens, tables["groq"].context_tokens) == (32_768, None)
     assert (own.timeouts.connect_s, own.timeouts.first_token_s, own.timeouts.idle_s) == (2.0, 300.0, None)
 
 
@@ -65,6 +67,8 @@ def test_an_empty_file_changes_nothing(path: Path) -> None:
         ("[providers.x.timeouts]\nconnect_s = 0", "timeouts.connect_s"),
         ("[providers.x.timeouts]\ntotal_s = inf", "timeouts.total_s"),
         ("[providers.x.timeouts]\ntotal_s = nan", "timeouts.total_s"),
+        ("[providers.x]\ncontext_tokens = 999", "context_tokens"),
+        ("[providers.x]\ncontext_tokens = 8192.5", "context_tokens"),
         ("[providers.x]\nmodels = [1]", "models.0"),
         ('[providers.x]\nmodels = [""]', "models.0"),
         (f"[providers.x]\nheaders = {{ a = '{CANARY}'", "not valid TOML"),

@@ -1,4 +1,5 @@
 import logging
+import tempfile
 import traceback
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from app.config_file import ProviderTable
 from app.errors import ConfigError
+from app.lifespan import spill_folder
+from app.main import create_app
+from app.secret import Secret
 from app.settings import Settings, as_secret, load_settings, parse_auth_tokens
 
 TOKEN = "t" * 31 + "1"
@@ -47,6 +52,57 @@ def test_variables_are_read_by_their_names() -> None:
     assert (settings.port, settings.dev, settings.body_seconds, settings.log_level) == (9000, True, 1.5, "DEBUG")
     assert settings.field_encryption_key == SecretStr("fek")
     assert (settings.voyage_ai_provider, settings.voyage_ai_api_key) == ("groq", SecretStr("gsk-1234"))
+
+
+def test_what_makes_runs_durable_can_be_set() -> None:
+    settings = load_settings(
+        {
+            "GATEWAY_DATABASE_POOL": "2",
+            "GATEWAY_VALKEY_URL": f"valkey://:{CANARY}@valkey:6379/0",
+            "GATEWAY_LEASE_SECONDS": "1.5",
+            "GATEWAY_EVENT_RETENTION_HOURS": "0",
+            "GATEWAY_SPILL_DIR": "/var/spool/gateway",
+        }
+    )
+
+    assert (settings.database_pool, settings.lease_seconds, settings.event_retention_hours) == (2, 1.5, 0.0)
+    assert settings.spill_dir == Path("/var/spool/gateway")
+    assert as_secret(settings.valkey_url) == Secret(f"valkey://:{CANARY}@valkey:6379/0")
+    assert CANARY not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    "url", [f"http://:{CANARY}@valkey", f"valkey://:{CANARY}@", f"valkey://:{CANARY}/@valkey", f"{CANARY}\n"]
+)
+def test_an_address_of_valkey_that_cannot_be_used_stops_by_name(url: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        create_app(load_settings({"GATEWAY_VALKEY_URL": url, "GATEWAY_DEV": "true"}))
+
+    shown = "".join(traceback.format_exception(error.value))
+    assert str(error.value).startswith("GATEWAY_VALKEY_URL: ")
+    assert CANARY not in shown
+
+
+def test_events_that_cannot_be_stored_wait_beside_the_sqlite_file_or_where_the_operator_says(tmp_path: Path) -> None:
+    beside = Settings(database_url=f"sqlite:///{tmp_path}/gateway.db")
+    elsewhere = Settings(database_url="postgresql://u@h/n")
+
+    assert spill_folder(beside) == tmp_path
+    assert spill_folder(elsewhere) == Path(tempfile.gettempdir())
+    assert spill_folder(elsewhere.model_copy(update={"spill_dir": tmp_path})) == tmp_path
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "missing", tmp_path / "file"):
+        with pytest.raises(ConfigError, match=r"^GATEWAY_SPILL_DIR: "):
+            spill_folder(beside.model_copy(update={"spill_dir": wrong}))
+
+
+def test_every_setting_has_a_row_in_the_page_about_them() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    shared = {"field_encryption_key", "voyage_ai_provider", "voyage_ai_model", "voyage_ai_api_key"}
+    names = [name.upper() if name in shared else f"GATEWAY_{name.upper()}" for name in Settings.model_fields]
+
+    assert [name for name in names if f"| `{name}` |" not in page] == ["GATEWAY_PROVIDER_TABLES"]
+    assert [name for name in ProviderTable.model_fields if f"| `{name}` |" not in page] == []
 
 
 def test_the_ways_to_sign_in_are_a_list() -> None:
@@ -138,6 +194,12 @@ def test_an_unknown_override_stops() -> None:
         ("GATEWAY_VOYAGE_URL", "http://[:::::]"),
         ("GATEWAY_SESSION_CACHE_SECONDS", "0"),
         ("GATEWAY_SESSION_CACHE_SECONDS", "301"),
+        ("GATEWAY_DATABASE_POOL", "1"),
+        ("GATEWAY_DATABASE_POOL", CANARY),
+        ("GATEWAY_LEASE_SECONDS", "0.9"),
+        ("GATEWAY_LEASE_SECONDS", "301"),
+        ("GATEWAY_EVENT_RETENTION_HOURS", "-1"),
+        ("GATEWAY_EVENT_RETENTION_HOURS", "1e12"),
     ],
 )
 def test_a_bad_value_stops_with_the_variable_and_not_the_value(name: str, value: str) -> None:
@@ -161,6 +223,7 @@ def test_secrets_are_hidden_in_every_text() -> None:
             "VOYAGE_AI_API_KEY": CANARY,
             "GATEWAY_AUTH_TOKENS": f"ann:{CANARY}{TOKEN}",
             "GATEWAY_DATABASE_URL": f"postgresql://u:{CANARY}@h/n",
+            "GATEWAY_VALKEY_URL": f"valkey://:{CANARY}@h",
         }
     )
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
-from app.events import MessageDelta, RunEnded, RunStarted, RunStatus, encode
+from app.entry import encode
+from app.events import MessageDelta, RunEnded, RunStarted, RunStatus
 from app.runs.journal import Entry, Journal
 from app.sse import DONE, StreamLimits, frame, respond
+from tests.runs.following import follow
 from tests.server import running
 from tests.voyage_reader import read, read_cut
 
@@ -58,7 +60,7 @@ class Stream:
 
     async def _follow(self) -> AsyncIterator[tuple[Entry, ...]]:
         try:
-            async for batch in self.journal.follow():
+            async for batch in follow(self.journal):
                 yield batch
         finally:
             self.closed.set()
@@ -105,9 +107,7 @@ class _Entry:
 def test_the_voyage_chat_shows_the_text_however_it_is_cut(texts: list[str], size: int) -> None:
     events = [_started(), *(_delta(text) for text in texts), _ended()]
     run_id = str(RUN_ID)
-    entries = (
-        _Entry(seq, event.type, encode(event, run_id=run_id, seq=seq)) for seq, event in enumerate(events, start=1)
-    )
+    entries = (encode(event, run_id=run_id, seq=seq) for seq, event in enumerate(events, start=1))
     body = b"".join(frame(entry, run_id) for entry in entries) + DONE
 
     reader = read_cut(body, size)

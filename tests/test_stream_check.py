@@ -34,6 +34,10 @@ BARE = {
     "intake/test_body.py": "asks an app below the gateway",
     "routers/test_application.py": "asks routes that break on purpose",
     "stories/test_start.py": "asks for the health alone",
+    "replicas/process.py": "its streams are cut on purpose, and checked by `replicas/history.py`",
+    "replicas/invented.py": "tells invented histories",
+    "replicas/sides.py": "its streams are cut on purpose, and compared byte for byte",
+    "replicas/test_leaving_readers.py": "leaves amid its streams",
 }
 """Where a client may be one that checks no streams, and why."""
 

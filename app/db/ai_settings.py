@@ -1,10 +1,10 @@
 """Queries about AI settings: what each user prefers to talk to, at most one row for each."""
 
 from datetime import datetime
-from typing import TypedDict
+from typing import Final, TypedDict
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AiSettings
@@ -19,9 +19,12 @@ class AiSettingsChange(TypedDict, total=False):
     preferred_model: str | None
 
 
+_MINE: Final = select(AiSettings).where(AiSettings.user_id == bindparam("p_user"))
+
+
 async def find_ai_settings(session: AsyncSession, *, user_id: str) -> AiSettings | None:
     """Give the user's settings, if there are any."""
-    return await session.scalar(select(AiSettings).where(AiSettings.user_id == user_id))
+    return await session.scalar(_MINE, {"p_user": user_id})
 
 
 async def get_ai_settings(session: AsyncSession, *, user_id: str, settings_id: UUID) -> AiSettings:

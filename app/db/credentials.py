@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,11 +34,14 @@ async def list_credentials(session: AsyncSession, *, user_id: str) -> Sequence[C
     return (await session.scalars(mine.order_by(Credential.provider))).all()
 
 
+_MINE: Final = select(Credential).where(
+    Credential.user_id == bindparam("p_user"), Credential.provider == bindparam("p_provider")
+)
+
+
 async def find_credential(session: AsyncSession, *, user_id: str, provider: str) -> Credential | None:
     """Give the user's credential for a provider, if there is one."""
-    return await session.scalar(
-        select(Credential).where(Credential.user_id == user_id, Credential.provider == provider)
-    )
+    return await session.scalar(_MINE, {"p_user": user_id, "p_provider": provider})
 
 
 async def get_credential(session: AsyncSession, *, user_id: str, credential_id: UUID) -> Credential:

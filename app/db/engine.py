@@ -1,11 +1,14 @@
 """From the operator's database URL to an engine."""
 
 import asyncio
+import hashlib
 import re
 import sqlite3
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -18,14 +21,18 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 from typing_extensions import override
 
+from app.db.sqlite_cursor import one_hop
 from app.errors import ConfigError
 
 BUSY_SECONDS: Final = 5.0
 """How long a SQLite writer waits for another one, in this process or outside."""
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 15.0
+IDLE_SECONDS: Final = 10.0
+"""How long a transaction may do nothing: the locks of a process that is held would keep others from ending its runs."""
 THREAD_SECONDS: Final = 1.0
 POOL_WAIT_SECONDS: Final = 10.0
+POOL_SIZE: Final = 10
 BEGIN: Final = "gateway_begin"
 """Execution option that names SQLite's BEGIN statement."""
 _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
@@ -49,6 +56,21 @@ class UnknownOption(ConfigError):
         shown = f" {name!r}" if _OPTION_NAME.fullmatch(name) else ""
         self.complaint = f"unknown option{shown} in the URL; known are {', '.join(sorted(_POSTGRES_OPTIONS))}"
         super().__init__(f"GATEWAY_DATABASE_URL: {self.complaint}.")
+
+
+def _dump(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+CODING: Final[Mapping[str, Any]] = MappingProxyType(
+    {
+        "json_serializer": _dump,
+        "json_deserializer": orjson.loads,
+        # An error's text must never carry what a user wrote.
+        "hide_parameters": True,
+    }
+)
+"""What all engines have in common."""
 
 
 def connect_url(url: str) -> URL:
@@ -75,27 +97,35 @@ def sqlite_path(url: str) -> Path | None:
     return Path(target.database or "") if target.get_backend_name() == "sqlite" else None
 
 
-def open_engine(url: str, *, statement_s: float | None = STATEMENT_SECONDS) -> AsyncEngine:
+def database_label(url: str) -> str:
+    """Give a short name that is the same for every way to write the URL of one database, and tells nothing of it."""
+    target = connect_url(url)
+    file = sqlite_path(url)
+    place = str(file.resolve()) if file is not None else f"{target.host}:{target.port}/{target.database}"
+    host = target.query.get("host", "")
+    return hashlib.sha256(f"{place} {host}".encode()).hexdigest()[:12]
+
+
+def open_engine(url: str, *, statement_s: float | None = STATEMENT_SECONDS, pool: int = POOL_SIZE) -> AsyncEngine:
     """Open an engine, which connects on first use; the caller disposes of it. Raises `ConfigError` for a bad URL.
 
-    `statement_s` is what PostgreSQL may take for one statement, in seconds; None for as long as it takes.
+    `statement_s` is what PostgreSQL may take for one statement, in seconds; None for as long as it takes. `pool` is
+    the number of connections to it.
     """
     target = connect_url(url)
-    common: dict[str, Any] = {
-        "json_serializer": _dump,
-        "json_deserializer": orjson.loads,
-        # An error's text must never carry what a user wrote.
-        "hide_parameters": True,
-        "pool_timeout": POOL_WAIT_SECONDS,
-    }
+    common: dict[str, Any] = {**CODING, "pool_timeout": POOL_WAIT_SECONDS}
     if target.get_backend_name() == "sqlite":
         engine = create_async_engine(target, connect_args={"timeout": BUSY_SECONDS}, **common)
         event.listen(engine.sync_engine, "do_connect", _connect_sqlite)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
-    limits = {"timeout": CONNECT_SECONDS, "command_timeout": statement_s}
-    return create_async_engine(target, connect_args=limits, pool_size=10, max_overflow=10, pool_pre_ping=True, **common)
+    limits: dict[str, Any] = {"timeout": CONNECT_SECONDS, "command_timeout": statement_s}
+    if statement_s is not None:
+        idle = {"idle_in_transaction_session_timeout": f"{int(IDLE_SECONDS * 1000)}"}
+        limits["server_settings"] = idle
+    pooled: dict[str, Any] = {"pool_size": pool, "max_overflow": 0, "pool_pre_ping": True}
+    return create_async_engine(target, connect_args=limits, **pooled, **common)
 
 
 class _SqliteConnection(sqlite3.Connection):
@@ -133,10 +163,6 @@ def _postgres_url(parsed: URL) -> URL:
     return parsed.set(drivername="postgresql+asyncpg", query=query)
 
 
-def _dump(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
 def _connect_sqlite(
     dialect: Dialect, _entry: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> DBAPIConnection:
@@ -153,7 +179,7 @@ def _connect_sqlite(
         return _SqliteConnection(*args, **kwargs)
 
     try:
-        return dialect.connect(existing, *arguments[1:], **options, uri=True, factory=make)
+        return one_hop(dialect.connect(existing, *arguments[1:], **options, uri=True, factory=make))
     except BaseException:
         for thread in threads:
             await_only(asyncio.to_thread(thread.join, THREAD_SECONDS))

@@ -60,6 +60,14 @@ async def current_revision_is_head(session: AsyncSession) -> bool:
     return await connection.run_sync(_revision) == head
 
 
+async def is_migrated_further(session: AsyncSession) -> bool:
+    """Tell whether a newer version has migrated: a process of this one can go on, as migrations leave what it needs."""
+    known = await asyncio.to_thread(_known)
+    connection = await session.connection()
+    found = await connection.run_sync(_revision)
+    return found is not None and found not in known
+
+
 def _reason(failure: Exception) -> str:
     """Give the database's own sentence: what a migration runs into is a table or a lock, never what a user wrote."""
     cause = failure.orig if isinstance(failure, StatementError) and failure.orig is not None else failure
@@ -91,6 +99,11 @@ def _migrations() -> Path:
 def _head() -> str | None:
     """Read it once: the scripts of a running version do not change."""
     return ScriptDirectory.from_config(migration_config()).get_current_head()
+
+
+@cache
+def _known() -> frozenset[str]:
+    return frozenset(script.revision for script in ScriptDirectory.from_config(migration_config()).walk_revisions())
 
 
 def _revision(connection: Connection) -> str | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, MetaData, String, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, String, Text, UniqueConstraint, Uuid, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.db.types import PortableJson, UtcDateTime
@@ -19,6 +19,7 @@ NAMING: Final = {
 }
 RUNNING: Final = f"status = '{RunStatus.RUNNING.value}'"
 """What the index of active runs is limited to; an insert that means this index names it by the same words."""
+ACTIVE: Final = f"status IN ('{RunStatus.QUEUED.value}', '{RunStatus.RUNNING.value}')"
 
 
 class Base(DeclarativeBase):
@@ -51,11 +52,22 @@ class Message(Base):
     """One message; an assistant's is written when its run begins and filled when it ends."""
 
     __tablename__ = "messages"
-    __table_args__ = (UniqueConstraint("conversation_id", "seq"),)
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "seq"),
+        Index(
+            "ix_messages_turning",
+            "conversation_id",
+            "seq",
+            sqlite_where=text("parent_seq IS NOT NULL"),
+            postgresql_where=text("parent_seq IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     seq: Mapped[int]
+    parent_seq: Mapped[int | None]
+    """The message it follows: None for the one before it by `seq`, 0 for none. See `app.db.branch`."""
     run_id: Mapped[UUID | None]
     """The run it belongs to. No foreign key: `Run.message_id` is the constrained direction of this pair."""
     role: Mapped[str] = mapped_column(String(20))
@@ -88,6 +100,8 @@ class Run(Base):
             postgresql_where=text(RUNNING),
         ),
         Index(None, "conversation_id"),
+        Index(None, "finished_at"),
+        Index("ix_runs_active_owner", "owner", sqlite_where=text(ACTIVE), postgresql_where=text(ACTIVE)),
         UniqueConstraint("message_id"),
     )
 
@@ -97,6 +111,13 @@ class Run(Base):
     message_id: Mapped[UUID] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
     """The assistant's message that it writes."""
     status: Mapped[str] = mapped_column(String(20))
+    epoch: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    """How often the run has been taken into hand; only who holds the newest one may write its events."""
+    owner: Mapped[str | None] = mapped_column(String(64))
+    """The process that has it in hand; None from a version that knew no owners."""
+    cancel_requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    last_seq: Mapped[int | None]
+    """Number of its terminal event, which outlives the events themselves."""
     provider: Mapped[str] = mapped_column(String(100))
     model: Mapped[str] = mapped_column(String(255))
     finish_reason: Mapped[str | None] = mapped_column(String(40))
@@ -107,6 +128,41 @@ class Run(Base):
     latency_ms: Mapped[int | None]
     created_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
+
+
+class RunEvent(Base):
+    """One event of a run, exactly as it is shown."""
+
+    __tablename__ = "run_events"
+
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    type: Mapped[str] = mapped_column(String(40))
+    data: Mapped[str] = mapped_column(Text)
+    """One line of JSON."""
+
+
+class Replica(Base):
+    """One living process; while `beat` grows, the runs it owns are in hand."""
+
+    __tablename__ = "replicas"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    beat: Mapped[int] = mapped_column(BigInteger)
+    """Compared with itself only, so that no clock of any machine matters."""
+
+
+class IdempotencyKey(Base):
+    """What a caller called a message, so that sending it again finds the same run."""
+
+    __tablename__ = "idempotency_keys"
+
+    user_id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    """Of everything that was asked for."""
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("runs.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class Credential(Base):

@@ -12,11 +12,12 @@ from app.db.upsert import upsert
 MAX_CHARS: Final = 50_000
 """What the operator's words may take; a longer text is refused, and one that is there all the same is cut."""
 _ONLY: Final = 1
+_TEXT: Final = select(SystemPrompt.text).where(SystemPrompt.id == _ONLY)
 
 
 async def find_prompt(session: AsyncSession) -> str | None:
     """Give the operator's text; None where there is none, or a blank one, which counts as none."""
-    text = await session.scalar(select(SystemPrompt.text).where(SystemPrompt.id == _ONLY))
+    text = await session.scalar(_TEXT)
     return text if text and text.strip() else None
 
 

@@ -1,40 +1,95 @@
-"""Queries about runs: how one begins and how it ends, each in the caller's one transaction.
+"""Queries about runs: how one begins, is taken into hand and ends, each in the caller's one transaction.
 
-`begin_run`, `finish_run` and the deletion of a conversation lock the conversation before its runs and messages, so
-that two of them never wait for each other in a circle. `interrupt_unfinished` runs alone, before anybody is served.
+All of them lock the conversation before its runs and messages, so that two never wait for each other in a circle.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import CursorResult, insert, select, text, update
+from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import RUNNING, Conversation, Message, Run
-from app.db.upsert import upsert
+from app.db.models import Conversation, Message, Replica, Run
+from app.db.run_events import add_event
+from app.entry import Entry
 from app.errors import ConversationBusy, NotFound
 from app.events import RunStatus
 
 TITLE_CHARS: Final = 120
 """How much of the first message becomes the title, in code points."""
+MAX_QUEUED: Final = 10
+"""Messages that may wait in one conversation."""
+_ACTIVE: Final = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
+# Built once: to build a statement takes longer than to run it.
+_LOCKED: Final = (
+    select(Conversation)
+    .where(Conversation.id == bindparam("p_id"), Conversation.user_id == bindparam("p_user"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_ACTIVE_IDS: Final = (
+    select(Run.id).where(Run.conversation_id == bindparam("p_id"), Run.status.in_(_ACTIVE)).order_by(Run.status.desc())
+)
+_NEW_MESSAGE: Final = insert(Message.__table__)  # pyright: ignore[reportArgumentType]  # typed as any clause
+_NEW_RUN: Final = insert(Run.__table__)  # pyright: ignore[reportArgumentType]  # see above
+_HELD: Final = (Run.id == bindparam("p_id"), Run.epoch == bindparam("p_epoch"), Run.status.in_(_ACTIVE))
+_ENDED: Final = ("status", "finish_reason", "error", "usage", "ttft_ms", "latency_ms")
+_TOUCH: Final = (
+    update(Conversation)
+    .where(Conversation.id == select(Run.conversation_id).where(*_HELD).scalar_subquery())
+    .values(updated_at=bindparam("p_now"))
+    .execution_options(synchronize_session=False)
+)
+_END_RUN: Final = (
+    update(Run)
+    .where(*_HELD)
+    .values({name: bindparam(f"p_{name}") for name in (*_ENDED, "attempts", "finished_at", "last_seq")})
+    .returning(Run.message_id)
+    .execution_options(synchronize_session=False)
+)
+_END_MESSAGE: Final = (
+    update(Message)
+    .where(Message.id == bindparam("p_message"))
+    .values({name: bindparam(f"p_{name}") for name in (*_ENDED, "content", "tool_calls")})
+    .execution_options(synchronize_session=False)
+)
+_UNSYNCHRONIZED: Final = {"synchronize_session": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
-    """A user's message and the run that answers it; the ids are new."""
+    """A user's message and the run that answers it, or another answer to an old message; the ids are new."""
 
     user_id: str
     conversation_id: UUID
     run_id: UUID
-    user_message_id: UUID
     message_id: UUID
     """The assistant's message."""
-    text: str
+    user_message_id: UUID
+    """Already stored where `text` is None."""
+    text: str | None
     provider: str
     model: str
+    parent_seq: int | None = None
+    """What the first of the new messages follows; see `app.db.branch`."""
+    owner: str | None = None
+    """The process that has it in hand."""
+    queue: bool = False
+    """Wait for the run before it, instead of being refused."""
+    attempts: list[dict[str, Any]] | None = None
+    """The first model call, noted before it is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """How a run began."""
+
+    status: RunStatus
+    message_seq: int
+    """Where the assistant's message stands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,107 +107,187 @@ class RunEnd:
     latency_ms: int | None = None
 
 
-async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> None:
+async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> Begun:
     """Store the user's message, the assistant's empty one and the run that will fill it.
 
     Raises `NotFound` for an unknown or foreign conversation and `ConversationBusy`, with the id of the run in the
     way, while another run is active.
     """
-    conversation = await _locked_conversation(session, user_id=new.user_id, conversation_id=new.conversation_id)
-    title, seq = conversation.title or new.text[:TITLE_CHARS], conversation.next_seq
+    conversation = await lock_conversation(session, user_id=new.user_id, conversation_id=new.conversation_id)
+    status = await _status_of(session, new)
+    seq = conversation.next_seq
     common = {"conversation_id": new.conversation_id, "run_id": new.run_id, "created_at": now}
-    running = {"status": RunStatus.RUNNING.value}
-    asked = {"id": new.user_message_id, "seq": seq, "role": "user", "content": new.text, "status": "complete"}
-    answer = {"id": new.message_id, "seq": seq + 1, "role": "assistant", "content": ""} | running
+    state = {"status": status.value}
     nobody: dict[str, str | None] = {"provider": None, "model": None}
     chosen: dict[str, str | None] = {"provider": new.provider, "model": new.model}
-    await session.execute(insert(Message), [common | asked | nobody, common | answer | chosen])
+    rows: list[dict[str, Any]] = []
+    if new.text is not None:
+        asked = {"id": new.user_message_id, "role": "user", "content": new.text, "status": "complete"}
+        rows.append(common | asked | nobody | {"seq": seq, "parent_seq": new.parent_seq})
+    answer = {"id": new.message_id, "role": "assistant", "content": "", "seq": seq + len(rows)}
+    rows.append(common | answer | state | chosen | {"parent_seq": None if rows else new.parent_seq})
+    await session.execute(_NEW_MESSAGE, rows)
     run: dict[str, Any] = {"id": new.run_id, "conversation_id": new.conversation_id, "created_at": now}
-    owned = {"user_id": new.user_id, "message_id": new.message_id}
-    # The partial index alone decides who is first: a look before the write could come too early.
-    first = upsert(session, Run).values(run | owned | running | chosen)
-    first = first.on_conflict_do_nothing(index_elements=[Run.conversation_id], index_where=text(RUNNING))
-    if await session.scalar(first.returning(Run.id)) is None:
-        active = await active_run_id(session, user_id=new.user_id, conversation_id=new.conversation_id)
-        raise ConversationBusy(run_id=str(active) if active is not None else None)
+    owned = {"user_id": new.user_id, "message_id": new.message_id, "owner": new.owner}
+    noted = new.attempts if status is RunStatus.RUNNING else []
     await session.execute(
-        update(Conversation)
-        .where(Conversation.id == new.conversation_id)
-        .values(title=title, next_seq=seq + 2, updated_at=now),
-        execution_options={"synchronize_session": False},
+        _NEW_RUN, run | owned | state | chosen | {"attempts": noted, "epoch": 1, "cancel_requested": False}
     )
+    title = conversation.title or (new.text or "")[:TITLE_CHARS]
+    conversation.title, conversation.next_seq, conversation.updated_at = title, seq + len(rows), now
+    await session.flush()
+    return Begun(status, seq + len(rows) - 1)
 
 
-async def finish_run(session: AsyncSession, run_id: UUID, end: RunEnd, *, now: datetime) -> bool:
-    """Write how the run ended into the run and its message.
+async def _status_of(session: AsyncSession, new: NewRun) -> RunStatus:
+    """Say whether the new run may begin; the lock on the conversation makes that last."""
+    active = (await session.scalars(_ACTIVE_IDS, {"p_id": new.conversation_id})).all()
+    if not active:
+        return RunStatus.RUNNING
+    if new.queue and len(active) <= MAX_QUEUED:
+        return RunStatus.QUEUED
+    raise ConversationBusy(run_id=str(active[0]))  # "running" comes first
 
-    Gives False, and changes neither, when the run has ended already or its conversation is gone.
+
+async def claim_run(session: AsyncSession, run_id: UUID, *, user_id: str, conversation_id: UUID, owner: str) -> bool:
+    """Begin a queued run of the process `owner` if it is its turn; False while it has to wait.
+
+    May be repeated when the answer to it was lost. Its epoch stays: the process has had it in hand since it was
+    queued, and may end it without knowing whether this was stored. Raises `NotFound` when it is over, or gone.
     """
-    running = select(Run.conversation_id).where(Run.id == run_id, Run.status == RunStatus.RUNNING.value)
-    unsynchronized = {"synchronize_session": False}
-    await session.execute(
-        update(Conversation).where(Conversation.id == running.scalar_subquery()).values(updated_at=now),
-        execution_options=unsynchronized,
-    )
-    ended = {
-        "status": end.status.value,
-        "finish_reason": end.finish_reason,
-        "error": end.error,
-        "usage": end.usage,
-        "ttft_ms": end.ttft_ms,
-        "latency_ms": end.latency_ms,
-    }
-    won = (
-        update(Run)
-        .where(Run.id == run_id, Run.status == RunStatus.RUNNING.value)
-        .values(**ended, attempts=end.attempts, finished_at=now)
-        .returning(Run.message_id)
-    )
-    message_id = await session.scalar(won, execution_options=unsynchronized)
-    if message_id is None:
+    await lock_conversation(session, user_id=user_id, conversation_id=conversation_id)
+    mine = (Run.id == run_id, Run.owner == owner, Run.status.in_(_ACTIVE))
+    run = await session.scalar(select(Run).where(*mine).execution_options(populate_existing=True))
+    if run is None:
+        raise NotFound
+    seq = select(Message.seq).where(Message.id == Run.message_id).scalar_subquery()
+    active = (Run.conversation_id == conversation_id, Run.status.in_(_ACTIVE))
+    # By the place of the message and not by time: clocks may stand still or go back.
+    next_id = await session.scalar(select(Run.id).where(*active).order_by(Run.status.desc(), seq).limit(1))
+    if next_id != run_id:
         return False
-    filled = update(Message).where(Message.id == message_id)
-    await session.execute(
-        filled.values(**ended, content=end.content, tool_calls=end.tool_calls), execution_options=unsynchronized
-    )
+    running = {"status": RunStatus.RUNNING.value}
+    for row in (update(Run).where(Run.id == run_id), update(Message).where(Message.id == run.message_id)):
+        await session.execute(row.values(**running), execution_options=_UNSYNCHRONIZED)
     return True
 
 
-async def active_run_id(session: AsyncSession, *, user_id: str, conversation_id: UUID) -> UUID | None:
-    """Give the id of the run that is writing in the user's conversation, if there is one."""
-    active = (Run.conversation_id == conversation_id, Run.status == RunStatus.RUNNING.value)
-    return await session.scalar(select(Run.id).where(*active, Run.user_id == user_id))
+async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
+    session: AsyncSession, run_id: UUID, end: RunEnd, *, epoch: int, last: Entry | None, now: datetime
+) -> bool:
+    """Write how the run ended into the run and its message, and its last event.
+
+    Gives False, and changes nothing, when the run has ended already, somebody else has it in hand, or its
+    conversation is gone.
+    """
+    held = {"p_id": run_id, "p_epoch": epoch}
+    await session.execute(_TOUCH, held | {"p_now": now})
+    ended = {
+        "p_status": end.status.value,
+        "p_finish_reason": end.finish_reason,
+        "p_error": end.error,
+        "p_usage": end.usage,
+        "p_ttft_ms": end.ttft_ms,
+        "p_latency_ms": end.latency_ms,
+    }
+    counted = {"p_attempts": end.attempts, "p_finished_at": now, "p_last_seq": last.seq if last else None}
+    message_id = await session.scalar(_END_RUN, held | ended | counted)
+    if message_id is None:
+        return False
+    said = {"p_message": message_id, "p_content": end.content, "p_tool_calls": end.tool_calls}
+    await session.execute(_END_MESSAGE, ended | said)
+    if last is not None:
+        await add_event(session, run_id, last)
+    return True
+
+
+async def note_attempts(session: AsyncSession, run_id: UUID, attempts: Sequence[dict[str, Any]], *, epoch: int) -> None:
+    """Note the model calls made so far and the one about to be made."""
+    await session.execute(
+        update(Run)
+        .where(Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
+        .values(attempts=list(attempts)),
+        execution_options=_UNSYNCHRONIZED,
+    )
+
+
+async def request_cancel(session: AsyncSession, *, user_id: str, run_id: UUID) -> Run:
+    """Ask whoever has a run of the user's in hand to stop it, and give it as it stands; raises `NotFound`."""
+    asked = update(Run).where(Run.id == run_id, Run.user_id == user_id, Run.status.in_(_ACTIVE))
+    await session.execute(asked.values(cancel_requested=True), execution_options=_UNSYNCHRONIZED)
+    return await get_run(session, user_id=user_id, run_id=run_id)
+
+
+async def wishes(session: AsyncSession, *, owner: str) -> dict[UUID, bool]:
+    """Give the active runs of a process, and of each whether somebody wants it stopped."""
+    mine = (Run.owner == owner, Run.status.in_(_ACTIVE))
+    return {
+        row.id: row.cancel_requested for row in await session.execute(select(Run.id, Run.cancel_requested).where(*mine))
+    }
+
+
+async def active_run(session: AsyncSession, *, user_id: str, conversation_id: UUID) -> Run | None:
+    """Give the run that is writing in the user's conversation, or else the first that waits, if there is one."""
+    active = (Run.conversation_id == conversation_id, Run.status.in_(_ACTIVE), Run.user_id == user_id)
+    seq = select(Message.seq).where(Message.id == Run.message_id).scalar_subquery()
+    return await session.scalar(select(Run).where(*active).order_by(Run.status.desc(), seq).limit(1))
+
+
+async def active_run_ids(session: AsyncSession, *, user_id: str, conversation_id: UUID) -> Sequence[UUID]:
+    """Give the ids of the runs that write or wait in the user's conversation."""
+    active = (Run.conversation_id == conversation_id, Run.status.in_(_ACTIVE), Run.user_id == user_id)
+    return (await session.scalars(select(Run.id).where(*active))).all()
 
 
 async def get_run(session: AsyncSession, *, user_id: str, run_id: UUID) -> Run:
     """Give one run of the user; raises `NotFound`."""
-    run = await session.scalar(select(Run).where(Run.id == run_id, Run.user_id == user_id))
+    mine = select(Run).where(Run.id == run_id, Run.user_id == user_id)
+    run = await session.scalar(mine.execution_options(populate_existing=True))
     if run is None:
         raise NotFound
     return run
 
 
-async def interrupt_unfinished(session: AsyncSession, *, error: Mapping[str, Any], now: datetime) -> int:
-    """End every run that is still marked as running, keeping its text, and give their number.
+async def is_over(session: AsyncSession, run_id: UUID) -> bool:
+    """Tell whether nothing more happens to a run: it has ended, or is gone. The caller has checked whose it is."""
+    status = await session.scalar(select(Run.status).where(Run.id == run_id))
+    return status not in _ACTIVE
 
-    Only for the start of the one process that owns this database: it takes every such run for a dead one.
+
+async def abandoned_runs(
+    session: AsyncSession, *, besides: str, ownerless_before: datetime | None, limit: int
+) -> Sequence[Run]:
+    """Give active runs that nobody has in hand: their process is not among the replicas, nor is it `besides`.
+
+    Those of the version before, which named none, count once they began before `ownerless_before`; all, with None.
     """
-    ended = {"status": RunStatus.INTERRUPTED.value, "error": dict(error)}
-    unfinished = Run.status == RunStatus.RUNNING.value
-    dead = select(Run.message_id).where(unfinished)
-    await session.execute(
-        update(Message).where(Message.id.in_(dead)).values(**ended), execution_options={"synchronize_session": False}
-    )
-    closed = await session.execute(
-        update(Run).where(unfinished).values(**ended, finished_at=now), execution_options={"synchronize_session": False}
-    )
-    return closed.rowcount if isinstance(closed, CursorResult) else 0
+    old: ColumnElement[bool] = true() if ownerless_before is None else Run.created_at < ownerless_before
+    ownerless = and_(Run.owner.is_(None), old)
+    # In one statement: a process that is new since a list of them was made has runs that are not abandoned.
+    dead = and_(Run.owner != besides, Run.owner.not_in(select(Replica.id)))
+    mine = select(Run).where(Run.status.in_(_ACTIVE), or_(dead, ownerless))
+    return (await session.scalars(mine.limit(limit))).all()
 
 
-async def _locked_conversation(session: AsyncSession, *, user_id: str, conversation_id: UUID) -> Conversation:
-    mine = select(Conversation).where(Conversation.id == conversation_id, Conversation.user_id == user_id)
-    locked = mine.with_for_update().execution_options(populate_existing=True)
-    conversation = await session.scalar(locked)
+async def runs_in_hand(session: AsyncSession, *, owner: str) -> Sequence[Run]:
+    """Give the active runs of a process."""
+    return (await session.scalars(select(Run).where(Run.owner == owner, Run.status.in_(_ACTIVE)))).all()
+
+
+async def lock_run(session: AsyncSession, run: Run) -> Run | None:
+    """Lock an active run and its conversation; None when it has ended or is somebody else's by now."""
+    try:
+        await lock_conversation(session, user_id=run.user_id, conversation_id=run.conversation_id)
+    except NotFound:
+        return None
+    same = (Run.id == run.id, Run.epoch == run.epoch, Run.status.in_(_ACTIVE))
+    locked = select(Run).where(*same).with_for_update().execution_options(populate_existing=True)
+    return await session.scalar(locked)
+
+
+async def lock_conversation(session: AsyncSession, *, user_id: str, conversation_id: UUID) -> Conversation:
+    """Give one conversation of the user's, locked until the transaction ends; raises `NotFound`."""
+    conversation = await session.scalar(_LOCKED, {"p_id": conversation_id, "p_user": user_id})
     if conversation is None:
         raise NotFound
     return conversation

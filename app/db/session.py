@@ -1,17 +1,20 @@
 """The database: short transactions for reading and for writing, and one way to fail."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
 from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.db.engine import BEGIN, open_engine
+from app.db.engine import BEGIN, CODING, POOL_SIZE, open_engine
 from app.db.failures import FAILURES, as_gateway_error
+from app.db.turn import Turn
+from app.db.visit import Job, T, Visits
 
+Session = AsyncSession
+"""What `read` and `write` give, for those above who may not import SQLAlchemy."""
 TURN_SECONDS = 20.0
 """How long a writer waits for those of its own process: a busy process is slow, its storage is not gone."""
 
@@ -27,13 +30,17 @@ class Database:
     _engine: AsyncEngine
     _readers: async_sessionmaker[AsyncSession]
     _writers: async_sessionmaker[AsyncSession]
-    _turn: asyncio.Lock | None
-    """SQLite has one writer: waiting in order here is fair, waiting at its file lock is not."""
+    _turn: Turn | None
+    """None for PostgreSQL, which has many writers."""
+    _visits: Visits | None
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open the operator's URL without connecting yet; raises `ConfigError` for one that cannot be used."""
-        engine = open_engine(url)
+    def open(cls, url: str, *, pool: int = POOL_SIZE) -> Self:
+        """Open the operator's URL without connecting yet; raises `ConfigError` for one that cannot be used.
+
+        `pool` is the number of connections to PostgreSQL.
+        """
+        engine = open_engine(url, pool=pool)
         sqlite = engine.dialect.name == "sqlite"
         writing = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
         reading = engine if sqlite else engine.execution_options(postgresql_readonly=True)
@@ -41,7 +48,8 @@ class Database:
             engine,
             async_sessionmaker(reading, expire_on_commit=False),
             async_sessionmaker(writing, expire_on_commit=False),
-            asyncio.Lock() if sqlite else None,
+            Turn() if sqlite else None,
+            Visits(engine.connect, CODING) if sqlite else None,
         )
 
     @asynccontextmanager
@@ -53,10 +61,32 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
         """Give a session in a transaction, committed at the end of the block and rolled back by any error."""
-        async with _translated(), self._in_turn(), self._writers() as session, session.begin():
+        async with _translated(), self.turn(), self._writers() as session, session.begin():
             # Begins here and not at the first statement, so that a locked database fails before any work.
             await session.connection()
             yield session
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use this database too."""
+        return self._turn is None
+
+    async def connect(self) -> AsyncConnection:
+        """Give a connection for the caller to close, and to write with in its `turn` only."""
+        return await self._engine.connect()
+
+    async def do(self, job: Job[T], *, seconds: float = TURN_SECONDS) -> T:
+        """Run `job` in a transaction of its own and give what it gives; what it raises undoes everything.
+
+        The same as a block of `write`, for a job that waits for nothing but its session: on SQLite it is one piece of
+        work of one thread.
+        """
+        async with _translated():
+            if self._visits is None:
+                async with self._writers() as session, session.begin():
+                    return await job(session)
+            async with self.turn(seconds):
+                return await self._visits.run(job)
 
     async def ping(self) -> None:
         """Ask for one value; raises `StorageUnavailable`."""
@@ -65,19 +95,21 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._visits is not None:
+            await self._visits.close()
         await self._engine.dispose()
 
     @asynccontextmanager
-    async def _in_turn(self) -> AsyncGenerator[None]:
+    async def turn(self, seconds: float = TURN_SECONDS, *, first: bool = False) -> AsyncGenerator[None]:
+        """Hold this process's right to write, `first` of all who wait for it.
+
+        Raises `TimeoutError`, which is an `OSError`, after `seconds`.
+        """
         if self._turn is None:
             yield
             return
-        async with asyncio.timeout(TURN_SECONDS):
-            await self._turn.acquire()
-        try:
+        async with self._turn.hold(seconds, first=first):
             yield
-        finally:
-            self._turn.release()
 
 
 @asynccontextmanager

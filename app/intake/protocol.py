@@ -9,6 +9,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import ErrorBody, InvalidInput
+from app.sse import CUT
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together, give or take one slice."""
@@ -65,6 +66,8 @@ class BoundedHttp(HttpToolsProtocol):
     @override
     def on_headers_complete(self) -> None:
         self._head_is_here()
+        # A connection that is only closed stays until the client has taken what is in its buffer.
+        self.scope["extensions"] = {CUT: {"now": self.transport.abort}}
         super().on_headers_complete()
 
     @override

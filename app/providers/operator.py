@@ -72,6 +72,8 @@ def _changed(row: Provider, table: ProviderTable) -> Provider:
         changes["headers"] = MappingProxyType({**row.headers, **table.headers})
     if table.models is not None:
         changes |= {"models": tuple(dict.fromkeys(table.models)), "models_list": None}
+    if table.context_tokens is not None:
+        changes["context_tokens"] = table.context_tokens
     changed = replace(row, deadlines=replace(row.deadlines, **table.timeouts.model_dump(exclude_none=True)), **changes)
     if table.api_base is not None:
         changed = _based(changed, table.api_base)

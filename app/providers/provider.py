@@ -104,6 +104,8 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     session_header: str = ""
     """Header that takes the conversation's id, for a gateway that routes by it; "" for none."""
+    context_tokens: int | None = None
+    """How much its models read at most; None where that is not known, and nothing is left out."""
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane: Lane = Lane.LITELLM
     enabled: bool = True

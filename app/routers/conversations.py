@@ -1,13 +1,15 @@
 """What is kept of conversations: list, create, read, rename, delete."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.db import conversations, messages
-from app.db.models import Conversation, Message
-from app.db.runs import active_run_id
+from app.db import conversations, messages, runs
+from app.db.models import Conversation, Message, Run
+from app.db.run_events import last_event_seq
+from app.db.session import Session
 from app.deps import ChatCallerDep, ConversationId, ServicesDep
 from app.errors import NotFound, text_with_error
 from app.events import RunStatus
@@ -44,18 +46,17 @@ async def create_conversation(
             title=body.title if body else "",
             now=services.runner.clock.now(),
         )
-    return _answer(created, ())
+        return await _read(session, created)
 
 
 @router.get("/{conversation_id}/", responses=answers(NotFound))
 async def get_conversation(
-    caller: ChatCallerDep, services: ServicesDep, conversation_id: ConversationId
+    caller: ChatCallerDep, services: ServicesDep, conversation_id: ConversationId, *, all_branches: bool = False
 ) -> ConversationAnswer:
-    """Give one conversation with its messages, the running one included."""
+    """Give one conversation with the messages of its newest branch, or of all, the running one included."""
     async with services.database.read() as session:
         found = await conversations.get_conversation(session, user_id=caller.user_id, conversation_id=conversation_id)
-        written = await messages.list_messages(session, user_id=caller.user_id, conversation_id=conversation_id)
-    return _answer(found, written)
+        return await _read(session, found, all_branches=all_branches)
 
 
 @router.patch("/{conversation_id}/", responses=answers(NotFound, body=True))
@@ -72,40 +73,48 @@ async def rename_conversation(
             title=body.title if body is not None and "title" in body.model_fields_set else None,
             now=services.runner.clock.now(),
         )
-        written = await messages.list_messages(session, user_id=caller.user_id, conversation_id=conversation_id)
-    return _answer(renamed, written)
+        return await _read(session, renamed)
 
 
 @router.delete("/{conversation_id}/", status_code=204, responses=answers(NotFound))
 async def delete_conversation(caller: ChatCallerDep, services: ServicesDep, conversation_id: ConversationId) -> None:
     """Delete a conversation with its messages; a run that is still writing in it is stopped."""
     async with services.database.write() as session:
-        active = await active_run_id(session, user_id=caller.user_id, conversation_id=conversation_id)
+        active = await runs.active_run_ids(session, user_id=caller.user_id, conversation_id=conversation_id)
         await conversations.delete_conversation(session, user_id=caller.user_id, conversation_id=conversation_id)
-    if active is not None:
-        services.hub.cancel(active, caller.user_id)
+    for run_id in active:
+        services.hub.cancel(run_id, caller.user_id)
 
 
-def _answer(conversation: Conversation, written: Sequence[Message]) -> ConversationAnswer:
+async def _read(session: Session, conversation: Conversation, *, all_branches: bool = False) -> ConversationAnswer:
+    user_id, conversation_id = conversation.user_id, conversation.id
+    written = await messages.list_messages(
+        session, user_id=user_id, conversation_id=conversation_id, all_branches=all_branches
+    )
+    active = await runs.active_run(session, user_id=user_id, conversation_id=conversation_id)
+    last_seq = await last_event_seq(session, run_id=active.id) if active is not None else 0
+    by_seq = {message.seq: message.id for message in written}
     return ConversationAnswer(
         id=conversation.id,
         title=conversation.title,
         created_at=conversation.created_at,
         updated_at=conversation.updated_at,
-        messages=[_message(message) for message in written],
-        active_run=_active_run(written),
+        messages=[_message(message, by_seq) for message in written],
+        active_run=_active_run(active, last_seq),
     )
 
 
-def _message(message: Message) -> MessageAnswer:
+def _active_run(run: Run | None, last_seq: int) -> ActiveRun | None:
+    if run is None:
+        return None
+    queued = run.status == RunStatus.QUEUED
+    return ActiveRun(id=run.id, status=RunStatus.QUEUED if queued else RunStatus.RUNNING, last_seq=last_seq)
+
+
+def _message(message: Message, by_seq: Mapping[int, UUID]) -> MessageAnswer:
     """Give a message as a person saw it: the Voyage UI knows no other place for the error of an answer."""
-    answer = MessageAnswer.model_validate(message)
-    if message.error is None:
-        return answer
-    return answer.model_copy(update={"content": text_with_error(message.content, str(message.error["error"]))})
-
-
-def _active_run(written: Sequence[Message]) -> ActiveRun | None:
-    running = (message.run_id for message in written if message.status == RunStatus.RUNNING.value)
-    run_id = next(running, None)
-    return ActiveRun(id=run_id) if run_id is not None else None
+    parent_seq = message.parent_seq if message.parent_seq is not None else message.seq - 1
+    changes: dict[str, Any] = {"parent_id": by_seq.get(parent_seq)}
+    if message.error is not None:
+        changes["content"] = text_with_error(message.content, str(message.error["error"]))
+    return MessageAnswer.model_validate(message).model_copy(update=changes)

@@ -1,17 +1,24 @@
-"""Runs: send a message and follow its answer, ask how a run stands, stop it."""
+"""Runs: send a message, answer one anew, ask how a run stands, stop it."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Annotated, Any, Final
+from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from starlette.responses import StreamingResponse
 
 from app import sse
+from app.auth.caller import Caller
 from app.db import runs
-from app.deps import ChatCallerDep, ConversationId, RunId, Services, ServicesDep
+from app.db.idempotency import Claim
+from app.db.messages import get_message
+from app.db.run_events import last_event_seq
+from app.deps import ChatCallerDep, ConversationId, MessageId, RunId, Services, ServicesDep, stream_limits
 from app.errors import (
     ConversationBusy,
     CredentialUnreadable,
+    IdempotencyMismatch,
     InvalidInput,
     InvalidModelForProvider,
     MissingCredential,
@@ -21,19 +28,16 @@ from app.errors import (
     ServerShutdown,
     TooManyRuns,
 )
-from app.events import RunStatus
 from app.providers.model import ToolSpec
 from app.providers.registry import normalise
 from app.runs.prompt import TripNotes
-from app.runs.runner import SendMessage
+from app.runs.runner import Earlier
+from app.runs.send import OnConflict, SendMessage, fingerprint
 from app.schemas.error import answers
 from app.schemas.run import CancelAnswer, RunAnswer
-from app.schemas.send_message import SendMessageBody, Tool
+from app.schemas.send_message import KEY, EditBody, RegenerateBody, SendMessageBody, Tool
 
 router: Final = APIRouter(prefix="/api/chat", tags=["runs"])
-STORE_SECONDS: Final = 1.5
-"""What a stopped run gets, after the grace, to store its end before its readers are cut."""
-
 _REFUSALS: Final = (
     NotFound,
     InvalidInput,
@@ -43,59 +47,92 @@ _REFUSALS: Final = (
     MissingCredential,
     CredentialUnreadable,
     ConversationBusy,
+    IdempotencyMismatch,
     TooManyRuns,
     ServerShutdown,
 )
 
 
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The events of the run, then `[DONE]`", "content": {"text/event-stream": {}}}
+}
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="The caller's name for this request; the same one again, within a day, gives the same run.",
+    ),
+]
+
+
 @router.post(
     "/conversations/{conversation_id}/send_message/",
-    responses=answers(*_REFUSALS, body=True)
-    | {200: {"description": "The events of the run, then `[DONE]`", "content": {"text/event-stream": {}}}},
+    responses=answers(*_REFUSALS, body=True) | _STREAM,
     response_class=StreamingResponse,
 )
-async def send_message(
+async def send_message(  # noqa: PLR0913, PLR0917 - one parameter for each place that a request has
     caller: ChatCallerDep,
     services: ServicesDep,
     conversation_id: ConversationId,
     body: SendMessageBody,
     request: Request,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Store a message and stream its answer; leaving early ends the stream, not the run."""
     _check_length(body.message, services)
-    run = await services.runner.start(
-        SendMessage(
-            user_id=caller.user_id,
-            conversation_id=conversation_id,
-            text=body.message,
-            session=caller.session,
-            notes=TripNotes(
-                collection_id=body.collection_id,
-                collection_name=body.collection_name,
-                start_date=body.start_date,
-                end_date=body.end_date,
-                destination=body.destination,
-            ),
-            provider=normalise(body.provider) if body.provider else None,
-            model=body.model,
-            tools=_specs(body.tools or ()),
-            tool_choice=body.tool_choice if body.tools else None,
-            request_id=request.state.request_id,
-        )
-    )
-    return sse.respond(
-        run.journal.follow(),
-        run_id=str(run.run_id),
-        limits=_limits(services),
-        headers={"X-Run-Id": str(run.run_id), "X-Message-Id": str(run.message_id)},
-    )
+    send = _send(caller, conversation_id, body, request, _claim(idempotency_key, conversation_id, body))
+    return await _stream(services, replace(send, text=body.message, follows=body.parent_id))
+
+
+@router.post(
+    "/messages/{message_id}/regenerate/",
+    responses=answers(*_REFUSALS, body=True) | _STREAM,
+    response_class=StreamingResponse,
+)
+async def regenerate_message(  # noqa: PLR0913, PLR0917 - see `send_message`
+    caller: ChatCallerDep,
+    services: ServicesDep,
+    message_id: MessageId,
+    request: Request,
+    body: RegenerateBody | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Answer a question anew, on a branch of its own; `message_id` is the question's or an answer's to it."""
+    body = body or RegenerateBody()
+    conversation_id = await _conversation_of(services, caller, message_id)
+    send = _send(caller, conversation_id, body, request, _claim(idempotency_key, message_id, body))
+    return await _stream(services, replace(send, answers_to=message_id))
+
+
+@router.post(
+    "/messages/{message_id}/edit/",
+    responses=answers(*_REFUSALS, body=True) | _STREAM,
+    response_class=StreamingResponse,
+)
+async def edit_message(  # noqa: PLR0913, PLR0917 - see `send_message`
+    caller: ChatCallerDep,
+    services: ServicesDep,
+    message_id: MessageId,
+    body: EditBody,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Put another message in the place of one of the user's, on a branch of its own, and stream its answer."""
+    _check_length(body.message, services)
+    conversation_id = await _conversation_of(services, caller, message_id)
+    send = _send(caller, conversation_id, body, request, _claim(idempotency_key, message_id, body))
+    return await _stream(services, replace(send, text=body.message, replaces=message_id))
 
 
 @router.get("/runs/{run_id}/", responses=answers(NotFound))
 async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -> RunAnswer:
     """Tell how a run stands or how it ended."""
     async with services.database.read() as session:
-        return RunAnswer.model_validate(await runs.get_run(session, user_id=caller.user_id, run_id=run_id))
+        run = await runs.get_run(session, user_id=caller.user_id, run_id=run_id)
+        last_seq = run.last_seq or await last_event_seq(session, run_id=run_id)
+    answer = RunAnswer.model_validate(run)
+    cancelling = run.cancel_requested and not answer.status.terminal
+    return answer.model_copy(update={"last_seq": last_seq, "cancelling": cancelling})
 
 
 @router.post(
@@ -105,13 +142,70 @@ async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -
 )
 async def cancel_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId, response: Response) -> CancelAnswer:
     """Stop a run and keep what has arrived; asking again changes nothing."""
-    if services.hub.cancel(run_id, caller.user_id):
-        return CancelAnswer(status="cancelling")
-    async with services.database.read() as session:
-        run = await runs.get_run(session, user_id=caller.user_id, run_id=run_id)
-    if RunStatus(run.status).terminal:
+    status = await services.runner.cancel(caller.user_id, run_id)
+    if status.terminal:
         response.status_code = 200
-    return CancelAnswer(status=run.status)
+        return CancelAnswer(status=status.value)
+    return CancelAnswer(status="cancelling")
+
+
+async def _stream(services: Services, send: SendMessage) -> Response:
+    begun = await services.runner.start(send)
+    if isinstance(begun, Earlier):
+        batches = services.readers.follow(begun.run_id, user_id=send.user_id)
+        replayed = {"Idempotency-Replayed": "true"}
+    else:
+        batches = services.readers.follow_live(begun.journal)
+        replayed = {}
+    headers = {"X-Run-Id": str(begun.run_id), "X-Message-Id": str(begun.message_id)}
+    limits = stream_limits(services.settings)
+    return sse.respond(batches, run_id=str(begun.run_id), limits=limits, headers=headers | replayed)
+
+
+async def _conversation_of(services: Services, caller: Caller, message_id: UUID) -> UUID:
+    async with services.database.read() as session:
+        message = await get_message(session, user_id=caller.user_id, message_id=message_id)
+    return message.conversation_id
+
+
+def _send(
+    caller: Caller, conversation_id: UUID, body: RegenerateBody, request: Request, claim: Claim | None
+) -> SendMessage:
+    return SendMessage(
+        user_id=caller.user_id,
+        conversation_id=conversation_id,
+        text=None,
+        session=caller.session,
+        notes=TripNotes(
+            collection_id=body.collection_id,
+            collection_name=body.collection_name,
+            start_date=body.start_date,
+            end_date=body.end_date,
+            destination=body.destination,
+        ),
+        provider=normalise(body.provider) if body.provider else None,
+        model=body.model,
+        tools=_specs(body.tools or ()),
+        tool_choice=body.tool_choice if body.tools else None,
+        request_id=request.state.request_id,
+        on_conflict=OnConflict(body.on_conflict),
+        claim=claim,
+    )
+
+
+def _claim(header: str | None, target: UUID, body: RegenerateBody) -> Claim | None:
+    """Give the caller's name for the request, from the header or from the body; raises `InvalidInput`."""
+    if header is not None and body.client_message_id is not None and header != body.client_message_id:
+        text = "The header Idempotency-Key and client_message_id differ."
+        raise InvalidInput(text, action="Send one of them.", fields={"client_message_id": [text]})
+    key = header if header is not None else body.client_message_id
+    if key is None:
+        return None
+    if not KEY.fullmatch(key):
+        text = "An idempotency key has 1 to 255 visible ASCII characters."
+        raise InvalidInput(text, action="Send such a key.", fields={"Idempotency-Key": [text]})
+    asked = body.model_dump(mode="json", exclude={"client_message_id"})
+    return Claim(key=key, fingerprint=fingerprint(type(body).__name__, str(target), asked))
 
 
 def _check_length(message: str, services: Services) -> None:
@@ -125,13 +219,4 @@ def _specs(tools: Sequence[Tool]) -> tuple[ToolSpec, ...]:
     return tuple(
         ToolSpec(name=tool.function.name, description=tool.function.description, parameters=tool.function.parameters)
         for tool in tools
-    )
-
-
-def _limits(services: Services) -> sse.StreamLimits:
-    settings = services.settings
-    return sse.StreamLimits(
-        ping_s=settings.ping_seconds,
-        send_s=settings.send_timeout_seconds,
-        grace_s=settings.shutdown_grace_seconds + STORE_SECONDS,
     )

@@ -1,21 +1,41 @@
 """One answer of the model: its deltas go into the draft and into the journal."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, Final, final
 
-from app.errors import GatewayError, InvalidProviderResponse, Origin, Phase, ProviderTimeout, StreamInterrupted
-from app.events import MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta
+from app.errors import (
+    GatewayError,
+    Interrupted,
+    InvalidProviderResponse,
+    Origin,
+    Phase,
+    ProviderTimeout,
+    StorageUnavailable,
+    StreamInterrupted,
+)
+from app.events import MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta, Usage
 from app.providers.model import Delta, ModelClient, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece
 from app.providers.provider import Route
 from app.runs.assembler import Draft
 from app.runs.clock import Clock
+from app.runs.estimate import estimate_usage
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 
 FAIR_DELTAS: Final = 4
 """A client can give buffered deltas without ever leaving the loop to others; after so many the run does it."""
+Note = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
+
+
+async def _note_nowhere(_: Sequence[dict[str, Any]]) -> None:
+    pass
+
+
+def new_attempt(number: int, clock: Clock) -> dict[str, Any]:
+    """Give the note of a model call that is about to be made."""
+    return {"attempt": number, "started_at": clock.now().isoformat(), "ended_ms": None, "error": None}
 
 
 def origin_of(route: Route) -> Origin:
@@ -27,8 +47,17 @@ def origin_of(route: Route) -> Origin:
 class Answer:
     """What the model says, as far as it has come; readable at any time, also after a failure."""
 
-    def __init__(self, run: LiveRun, route: Route, *, client: ModelClient, limits: RunLimits, clock: Clock) -> None:
-        """Start the clock for an answer that goes into the journal of `run`."""
+    def __init__(  # noqa: PLR0913 - what of it is replaceable
+        self,
+        run: LiveRun,
+        route: Route,
+        *,
+        client: ModelClient,
+        limits: RunLimits,
+        clock: Clock,
+        note: Note | None = None,
+    ) -> None:
+        """Start the clock for an answer that goes into the journal of `run`; `note` stores each further attempt."""
         self.draft = Draft()
         self.attempts: list[dict[str, Any]] = []
         self.ttft_ms: int | None = None
@@ -39,9 +68,23 @@ class Answer:
         self._client = client
         self._limits = limits
         self._clock = clock
+        self._note = note or _note_nowhere
+        self._asked: ModelRequest | None = None
         self._started = clock.monotonic()
         self._chars = 0
         self._deltas = 0
+
+    def restart_clock(self) -> None:
+        """Begin to count here: what it has waited for its turn is not the provider's."""
+        self._started = self._clock.monotonic()
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens as the provider counted them, else an estimate of what it has been sent and has said."""
+        draft = self.draft
+        calls = draft.tool_calls_json() or ()
+        said = (draft.message_content, draft.reasoning, *(call["function"]["arguments"] for call in calls))
+        return draft.usage or estimate_usage(self._asked, said)
 
     @property
     def elapsed_ms(self) -> int:
@@ -50,6 +93,7 @@ class Answer:
 
     async def ask(self, request: ModelRequest) -> None:
         """Stream the answer, trying again only as long as nothing was shown; raises the last `GatewayError`."""
+        self._asked = request
         total_s = request.deadlines.total_s
         deadline = asyncio.timeout(total_s)
         try:
@@ -75,16 +119,15 @@ class Answer:
                     raise
                 self._run.journal.append(RunRetrying(attempt=attempt + 1, delay_s=delay_s, reason=error.code))
                 await asyncio.sleep(delay_s)
+                await self._note((*self.attempts, self._new_attempt()))
             else:
                 return
 
+    def _new_attempt(self) -> dict[str, Any]:
+        return new_attempt(len(self.attempts) + 1, self._clock)
+
     async def _attempt(self, request: ModelRequest) -> None:
-        record: dict[str, Any] = {
-            "attempt": len(self.attempts) + 1,
-            "started_at": self._clock.now().isoformat(),
-            "ended_ms": None,
-            "error": None,
-        }
+        record = self._new_attempt()
         self.attempts.append(record)
         self.draft = Draft()
         started = self._clock.monotonic()
@@ -104,8 +147,20 @@ class Answer:
                 self._show(() if shown is None else (shown,))
                 if self._deltas % FAIR_DELTAS == 0:
                     await asyncio.sleep(0)
+                if self._run.journal.full:
+                    await self._room()
+                if self._run.journal.refused:
+                    raise Interrupted(origin=self._origin, phase=Phase.MID_STREAM)
         if self.draft.finish is None:
             raise StreamInterrupted(origin=self._origin)
+
+    async def _room(self) -> None:
+        """Let the provider wait while the storage is behind, so that no more than a little is held in memory."""
+        try:
+            async with asyncio.timeout(self._limits.room_s):
+                await self._run.journal.room()
+        except TimeoutError:
+            raise StorageUnavailable from None
 
     def _measure(self, delta: Delta) -> None:
         self._deltas += 1

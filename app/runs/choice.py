@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from app.db.ai_settings import find_ai_settings
 from app.db.models import AiSettings
-from app.db.session import Database
+from app.db.session import Database, Session
 from app.errors import GatewayError, ProviderNotAvailable
 from app.providers.provider import Provider, Route
 from app.providers.registry import Registry, normalise
@@ -28,13 +28,26 @@ async def choose(  # noqa: PLR0913 - the three who may say it, and what two of t
     operator's, else the provider's default.
 
     Raises what `Registry.resolve` raises, for a saved model as for the request's, and `ProviderNotAvailable` where
-    no provider can be used. Reads the database only when something is open.
+    no provider can be used.
     """
+    async with database.read() as session:
+        return await choose_in(session, registry, instance_key, user_id=user_id, provider=provider, model=model)
+
+
+async def choose_in(  # noqa: PLR0913 - see `choose`
+    session: Session,
+    registry: Registry,
+    instance_key: InstanceKey | None,
+    *,
+    user_id: str,
+    provider: str | None,
+    model: str | None,
+) -> Route:
+    """Do what `choose` does in a session that is open already; asks it only when something is left open."""
     named, model = _present(provider), _present(model)
     if named is not None and model is not None:
         return registry.resolve(named, model)
-    async with database.read() as session:
-        saved = await find_ai_settings(session, user_id=user_id)
+    saved = await find_ai_settings(session, user_id=user_id)
     preferred = _usable(registry, saved.preferred_provider) if saved is not None else None
     operators = instance_key.provider if instance_key is not None else None
     chosen = normalise(named or preferred or operators or _first(registry))

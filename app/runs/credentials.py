@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.db import credentials
 from app.db.models import Credential
-from app.db.session import Database
+from app.db.session import Database, Session
 from app.errors import CredentialUnreadable, MissingCredential, Origin
 from app.providers.provider import Provider, Route
 from app.secret import Secret
@@ -40,7 +40,14 @@ async def find_api_key(
     Raises what `open_api_key` raises, and `StorageUnavailable`.
     """
     async with database.read() as session:
-        stored = await credentials.find_credential(session, user_id=user_id, provider=route.provider.id)
+        return await find_api_key_in(session, vault, instance_key, user_id=user_id, route=route)
+
+
+async def find_api_key_in(
+    session: Session, vault: Vault | None, instance_key: InstanceKey | None, *, user_id: str, route: Route
+) -> OpenedKey:
+    """Do what `find_api_key` does in a session that is open already."""
+    stored = await credentials.find_credential(session, user_id=user_id, provider=route.provider.id)
     secret = open_api_key(
         vault, stored, user_id=user_id, provider=route.provider, instance_key=instance_key, model=route.model
     )

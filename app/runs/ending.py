@@ -35,7 +35,7 @@ class Ending:
             content=draft.message_content,
             tool_calls=draft.tool_calls_json(),
             finish_reason=draft.finish,
-            usage=draft.usage,
+            usage=answer.usage,
             attempts=answer.attempts,
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.elapsed_ms,

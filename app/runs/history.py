@@ -7,6 +7,7 @@ from typing import Final, cast
 import orjson
 
 from app.db.models import Message
+from app.errors import ContextLengthExceeded
 from app.events import RunStatus
 from app.providers.model import ChatMessage, ToolCall
 
@@ -34,6 +35,9 @@ def to_chat_messages(stored: Iterable[Message], system_prompt: str) -> tuple[Cha
         match row.role:
             case "user":
                 turns.append(_Turn(ChatMessage(role="user", content=row.content)))
+            case "assistant" if _was_too_long(row) and turns and turns[-1].message.role == "user":
+                # The question never reached a model, and would keep everything before it from this one.
+                turns.pop()
             case "assistant" if row.status != RunStatus.RUNNING:
                 calls = tuple(_readable(row.tool_calls))
                 if calls or row.content.strip():
@@ -44,6 +48,11 @@ def to_chat_messages(stored: Iterable[Message], system_prompt: str) -> tuple[Cha
                 pass
     system = ChatMessage(role="system", content=system_prompt)
     return (system, *(message for turn in turns for message in _with_results(turn)))
+
+
+def _was_too_long(row: Message) -> bool:
+    error = row.error or {}
+    return error.get("error_category") == ContextLengthExceeded.code and not row.content
 
 
 def _readable(stored: object) -> Iterator[ToolCall]:

@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections import Counter
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final, final
 from uuid import UUID
@@ -16,6 +16,8 @@ from app.runs.live import LiveRun
 
 BUSY_RETRY_S: Final = 5.0
 KILL_S: Final = 1.0
+LEAVE_S: Final = 1.5
+"""What stopped runs get to store their ends before their readers are sent to where these will be found."""
 
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -45,6 +47,7 @@ class RunHub:
         self._runs: dict[UUID, LiveRun] = {}
         self._per_user: Counter[str] = Counter()
         self._grace: asyncio.Handle | None = None
+        self._leaving: asyncio.Handle | None = None
         self._grace_ends = 0.0
 
     @property
@@ -107,15 +110,37 @@ class RunHub:
         if len(self._live) >= self._max_runs or self._per_user[user_id] >= self._max_runs_per_user:
             raise TooManyRuns(retry_after_s=BUSY_RETRY_S)
 
-    def find(self, run_id: UUID, user_id: str) -> LiveRun | None:
-        """Give a live run of this caller, once it has begun."""
+    def check(self, user_id: str) -> None:
+        """Raise `ServerShutdown` or `TooManyRuns` where `start` would now: before any work is done for nothing."""
+        self._admit(user_id)
+
+    def find(self, run_id: UUID, user_id: str | None = None) -> LiveRun | None:
+        """Give a live run, of this user if one is named, once it has begun."""
         run = self._runs.get(run_id)
-        return run if run is not None and run.user_id == user_id and run.journal.last_seq else None
+        if run is None or not run.journal.last_seq:
+            return None
+        return run if user_id is None or run.user_id == user_id else None
+
+    def has(self, run_id: UUID) -> bool:
+        """Tell whether a run is in hand here, begun or not."""
+        return run_id in self._runs
 
     def cancel(self, run_id: UUID, user_id: str) -> bool:
         """Stop a run for its caller; False when it is unknown or its answer is over. Asking again changes nothing."""
         run = self.find(run_id, user_id)
         return run is not None and run.stop(Cancelled())
+
+    @property
+    def begun(self) -> frozenset[UUID]:
+        """The live runs whose beginning is stored."""
+        return frozenset(run_id for run_id, run in self._runs.items() if run.journal.last_seq)
+
+    def stop_all(self, run_ids: Iterable[UUID], reason: GatewayError) -> None:
+        """Stop runs for a reason that the database knows of."""
+        for run_id in run_ids:
+            run = self.find(run_id)
+            if run is not None:
+                run.stop(reason)
 
     def begin_shutdown(self) -> None:
         """Refuse new runs now and interrupt the live ones after the grace period; to be called in the loop."""
@@ -123,10 +148,15 @@ class RunHub:
             loop = asyncio.get_running_loop()
             self._grace_ends = loop.time() + self._grace_s
             self._grace = loop.call_at(self._grace_ends, self._interrupt_all)
+            self._leaving = loop.call_at(self._grace_ends + LEAVE_S, self._leave_all)
 
     def _interrupt_all(self) -> None:
         for run in self._live.values():
             run.stop(Interrupted())
+
+    def _leave_all(self) -> None:
+        for run in self._live.values():
+            run.journal.leave()
 
     async def drain(self) -> None:
         """Wait for the live runs to end; interrupt the rest after the grace period, and kill what does not even stop.
@@ -143,6 +173,8 @@ class RunHub:
         for task in self._live:
             task.cancel()
         await self._wait(KILL_S)
+        if self._leaving is not None:
+            self._leaving.cancel()
 
     async def _wait(self, timeout_s: float) -> None:
         if self._live:
@@ -158,8 +190,8 @@ class RunHub:
             return
         if failure is not None:
             log_crash(failure, run.run_id)
-        if not run.journal.closed:
-            run.give_up()
+        # Whoever still reads is sent to where the end will be stored: see `Journal.leave`.
+        run.journal.leave()
 
 
 def log_crash(failure: BaseException, run_id: UUID) -> None:

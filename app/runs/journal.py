@@ -1,78 +1,193 @@
-"""The numbered events of one run: appended by the run, followed by any number of readers."""
+"""The numbered events of one run: appended by the run, stored by the log, and then shown to any number of readers."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Final, final
+from collections.abc import Sequence
+from typing import Final, Protocol, final
 from uuid import UUID
 
-from app.events import Event, RunEnded, encode
+from app.entry import Entry, encode, fitting, join_deltas, text_of
+from app.errors import GatewayError
+from app.events import Event
 
 BATCH_ENTRIES: Final = 256
 """Most entries of one batch, so that the replay of a long answer is not one long piece of work."""
+BATCH_BYTES: Final = 65_536
+"""And most of their data: a reader that takes nothing holds one batch, and there may be hundreds of those."""
+MAX_PENDING: Final = 1_000
+"""Events that may wait to be stored; then whoever makes more has to wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One event as it goes on the wire, encoded once for all readers."""
+class Log(Protocol):
+    """Stores what journals have pending, and publishes it in them."""
 
-    seq: int
-    type: str
-    data: bytes
+    def mark(self, journal: "Journal") -> None:
+        """Take note that there is something pending; never waits."""
+        ...
 
 
 @final
 class Journal:
     """Append-only; a reader has nothing but a cursor, so a slow one costs nothing and a late one misses nothing.
 
-    Readers know only `follow`, `last_seq` and `closed`, and `append` does not promise that an entry is visible at
-    once: a durable journal can stand behind the same four names.
+    With a log, an event is pending until it is stored and only then visible. Without one it is visible at once: for
+    an answer that nobody can come back to.
     """
 
-    def __init__(self, run_id: UUID) -> None:
+    def __init__(self, run_id: UUID, log: Log | None = None) -> None:
         """Open the empty journal of one run."""
         self.run_id = run_id
+        self._name = str(run_id)
+        self.epoch = 1
+        self._log = log
         self._entries: list[Entry] = []
+        self._pending: list[Event] = []
+        self._numbered = 0
+        self._taken = 0
+        self._saved = 0
         self._closed = False
-        self._grown = asyncio.Event()
+        self._refused = False
+        self._left = False
+        self.left_with: GatewayError | None = None
+        """Why readers are let go, if they are: see `leave`."""
+        self._settled = asyncio.Event()
+        self._readers: list[asyncio.Future[None]] = []
 
     @property
     def last_seq(self) -> int:
-        """Number of the newest entry, 0 before the first."""
+        """Number of the newest visible entry, 0 before the first."""
         return len(self._entries)
 
     @property
     def closed(self) -> bool:
-        """Whether the terminal event is in."""
+        """Whether the terminal event is visible."""
         return self._closed
 
-    def append(self, event: Event) -> Entry:
-        """Number `event` and wake the readers; the terminal event closes the journal in the same moment.
+    @property
+    def refused(self) -> bool:
+        """Whether the database takes nothing more: somebody else has ended the run, or it is gone."""
+        return self._refused
 
-        Raises `RuntimeError` on a closed journal: a run has exactly one end.
-        """
+    @property
+    def all_visible(self) -> bool:
+        """Whether everything that was appended is visible, stored or not; a number that came to nothing is no event."""
+        return not self._pending and self._taken <= self.last_seq
+
+    @property
+    def full(self) -> bool:
+        """Whether the run is ahead of the storage by so much that it has to wait: see `room`."""
+        return len(self._pending) >= MAX_PENDING
+
+    def append(self, event: Event) -> None:
+        """Add `event`; raises `RuntimeError` on a closed journal: a run has exactly one end."""
         if self._closed:
             message = f"{event.type} after the end of the run"
             raise RuntimeError(message)
-        seq = self.last_seq + 1
-        entry = Entry(seq, event.type, encode(event, run_id=str(self.run_id), seq=seq))
-        self._entries.append(entry)
-        self._closed = isinstance(event, RunEnded)
-        self._grown.set()
-        self._grown = asyncio.Event()
-        return entry
+        if self._refused:
+            return
+        if self._log is None:
+            self.publish((self.number(event),))
+            return
+        self._pending.append(event)
+        self._log.mark(self)
 
-    async def follow(self, after: int = 0) -> AsyncIterator[tuple[Entry, ...]]:
-        """Give what comes after entry `after`, in batches of everything there is, until the terminal event.
+    def number(self, event: Event) -> Entry:
+        """Give the next number to an event that its caller stores, and then publishes, itself."""
+        self._numbered += 1
+        return encode(event, run_id=self._name, seq=self._numbered)
 
-        Gives the loop a turn before every batch, so a replay never keeps it to itself.
+    def renumber(self, event: Event) -> Entry:
+        """Give `event` the number after the newest visible entry, whatever was numbered and came to nothing."""
+        self._numbered = self.last_seq
+        return self.number(event)
+
+    def take(self) -> list[Entry]:
+        """Number what is pending, for the log; text that came together is one entry."""
+        events, self._pending = self._pending, []
+        entries = [self.number(event) for event in join_deltas(events)]
+        self._taken = self._numbered
+        self._settle()
+        return entries
+
+    def publish(self, entries: Sequence[Entry], *, saved: bool = True) -> None:
+        """Make entries visible; the terminal one closes the journal in the same moment.
+
+        `saved` is False for those that the database has yet to get: see `mark_saved`.
         """
-        cursor = after
-        while not (self._closed and cursor >= self.last_seq):
-            await asyncio.sleep(0)
-            if cursor >= self.last_seq:
-                await self._grown.wait()
-                continue
-            batch = tuple(self._entries[cursor : cursor + BATCH_ENTRIES])
-            cursor += len(batch)
-            yield batch
+        if self._closed or not entries:
+            return
+        self._entries.extend(entries)
+        self._closed = entries[-1].terminal
+        if saved:
+            self._saved = self._entries[-1].seq
+        self._settle()
+        self._wake_readers()
+
+    def mark_saved(self, seq: int) -> None:
+        """Take note that the database has everything up to `seq`."""
+        self._saved = max(self._saved, seq)
+        self._settle()
+
+    def refuse(self) -> None:
+        """Take nothing more, as the database does not: what is pending is nobody's any more."""
+        self._refused = True
+        self._pending.clear()
+        self._settle()
+
+    def leave(self, error: GatewayError | None = None) -> None:
+        """Let readers go although the run has not ended for them: they find its end where it is stored.
+
+        `error` is why; the first one stands.
+        """
+        if not self._left and not self._closed:
+            self.left_with = error
+            self._left = True
+            self._wake_readers()
+
+    async def room(self) -> None:
+        """Wait while the journal is full."""
+        while self.full:
+            await self._settled.wait()
+
+    async def saved(self) -> None:
+        """Wait until the database has everything that was appended, or refuses it.
+
+        A number that came to nothing, as a last event that could not be stored, does not count.
+        """
+        while not self._refused and (self._pending or self._saved < self._taken):
+            await self._settled.wait()
+
+    async def saved_before(self, seq: int) -> None:
+        """Wait until the database has everything before number `seq`, or refuses it."""
+        while not self._refused and self._saved < seq - 1:
+            await self._settled.wait()
+
+    @property
+    def over(self) -> bool:
+        """Whether no further entry becomes visible here: see `closed` and `leave`."""
+        return self._closed or self._left
+
+    def batch(self, after: int) -> tuple[Entry, ...]:
+        """Give what is visible after entry `after`, as much as one write of a reader takes; perhaps nothing."""
+        entries = self._entries[after : after + BATCH_ENTRIES]
+        return tuple(entries) if len(entries) <= 1 else tuple(fitting(entries, BATCH_BYTES))
+
+    async def grown(self) -> None:
+        """Wait until more is visible, or nothing more will be."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._readers.append(waiter)
+        await waiter
+
+    def _wake_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        for waiter in readers:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _settle(self) -> None:
+        """Wake who waits for the storage: never the readers, of whom there are many."""
+        self._settled.set()
+        self._settled.clear()
+
+    def shown_text(self) -> str:
+        """Give the text that readers have seen by now."""
+        return text_of(self._entries)

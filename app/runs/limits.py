@@ -29,7 +29,19 @@ class RunLimits:
     close_s: float = 5.0
     """How long a model call may go on closing after its total deadline."""
     store_s: float = STORE_S
-    store_pauses_s: tuple[float, ...] = (0.1, 0.5, 2.0)
+    store_pauses_s: tuple[float, ...] = (0.1, 0.5, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0)
     """Pauses between such tries while readers still wait for the terminal event."""
+    backlog_s: float = 15.0
+    """How long the end of a run waits for the database to have everything before it."""
+    history_s: float = 15.0
+    """How long an answer waits for a database that it cannot read the conversation from."""
+    room_s: float = 30.0
+    """How long an answer that is ahead of the storage waits for it."""
+    stop_s: float = 5.0
+    """How long a message that interrupts waits for the run before it to end."""
+    stop_look_s: float = 0.05
+    """How often it looks whether that has ended."""
+    context_tokens: int | None = None
+    """What a model is taken to read at most where neither its list nor its provider's table tells."""
     late_store_pauses_s: tuple[float, ...] = (5.0,) * 60
     """And after it: without a stored end the conversation would stay busy until the next start."""

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from app.errors import ErrorBody, GatewayError, InternalError
-from app.events import RunEnded, RunStatus
-from app.runs.journal import Journal
+from app.errors import GatewayError
+from app.runs.journal import Journal, Log
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -19,8 +18,11 @@ class LiveRun:
     conversation_id: UUID
     user_message_id: UUID
     message_id: UUID
-    provider: str
-    model: str
+    provider: str = ""
+    model: str = ""
+    """Both are known when the message is stored."""
+    log: Log | None = None
+    """Stores its events; None for an answer that nobody can come back to."""
     journal: Journal = field(init=False)
     begun: "asyncio.Future[None]" = field(init=False)
     """Done when the message is stored and the first event is in; fails with why that was refused or given up."""
@@ -29,7 +31,7 @@ class LiveRun:
     _answer: "asyncio.Task[Any] | None" = None
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.run_id)
+        self.journal = Journal(self.run_id, self.log)
         self.begun = asyncio.get_running_loop().create_future()
 
     def refuse(self, failure: BaseException) -> None:
@@ -38,20 +40,8 @@ class LiveRun:
             self.begun.set_exception(failure)
             self.begun.exception()  # counts as seen, as the caller may have left by now
 
-    def give_up(self) -> None:
-        """Close the journal of a run that broke before it could tell its end: no reader may wait for ever."""
-        error = ErrorBody(error=InternalError(), run_id=str(self.run_id))
-        ended = RunEnded(
-            status=RunStatus.FAILED,
-            message_id=str(self.message_id),
-            provider=self.provider,
-            model=self.model,
-            error=error,
-        )
-        self.journal.append(ended)
-
     def attach(self, answer: "asyncio.Task[Any]") -> None:
-        """Name the task that `stop` cancels: the model call alone, never the storing of what it gave."""
+        """Name the task that `stop` cancels: the wait or the model call, never the storing of what it gave."""
         self._answer = answer
         if self.stopped_by is not None:
             answer.cancel()

@@ -2,65 +2,76 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
-from typing import final
+from functools import partial
+from typing import Any, final
 from uuid import UUID
 
 import structlog
 
-from app.db import conversations, messages, prompts, runs
-from app.db.session import Database
-from app.errors import InternalError, Interrupted, StorageUnavailable
-from app.events import RunStarted, RunStatus
-from app.providers.model import ModelClient, ModelRequest, ToolSpec
-from app.providers.provider import Route
+from app.db import idempotency, run_events, runs
+from app.db.session import Database, Session
+from app.entry import Entry
+from app.errors import (
+    ConversationBusy,
+    InternalError,
+    Interrupted,
+    NotFound,
+    StorageUnavailable,
+)
+from app.events import ContextTruncated, Event, RunQueued, RunStarted, RunStatus
+from app.providers.model import ModelClient
 from app.providers.registry import Registry
-from app.runs.answer import Answer, origin_of
-from app.runs.choice import choose
+from app.runs.answer import Answer, new_attempt, origin_of
 from app.runs.clock import Clock
-from app.runs.context import gather
-from app.runs.credentials import InstanceKey, OpenedKey, find_api_key
+from app.runs.credentials import InstanceKey
+from app.runs.end_store import EndStore
 from app.runs.ending import Ending
-from app.runs.history import to_chat_messages
 from app.runs.hub import RunHub
+from app.runs.journal import Log
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 from app.runs.model_call import failure_of
+from app.runs.model_request import History, make_request, read_history, wait_for_history
 from app.runs.outcome import Outcome, judge
-from app.runs.prompt import BUILT_IN_PROMPT, TripNotes, compose
-from app.secret import Secret
+from app.runs.plan import Plan, make_plan
+from app.runs.replica import owner_topic, run_topic
+from app.runs.send import OnConflict, SendMessage
+from app.runs.turn import conversation_topic, take_turn
 from app.vault import Vault
 from app.voyage.client import VoyageClient
+from app.wakeups import Wakeups
 
 _log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendMessage:
-    """What a caller asks for; provider and model None leave the choice to their settings, then to the operator."""
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The run that an equal request has begun before."""
 
-    user_id: str
-    conversation_id: UUID
-    text: str
-    session: Secret | None = None
-    """The caller's own at Voyage: what it may see of the trip decides what the model is told."""
-    notes: TripNotes = field(default_factory=TripNotes)
-    provider: str | None = None
-    model: str | None = None
-    tools: tuple[ToolSpec, ...] = ()
-    tool_choice: str | None = None
-    request_id: str | None = None
+    run_id: UUID
+    message_id: UUID
 
 
-class Stored(Enum):
-    """What became of storing the end of a run."""
+class _BegunBefore(Exception):  # not an error: a way out of a transaction
+    """An equal request was quicker."""
 
-    DONE = "done"
-    OVERTAKEN = "overtaken"
-    """The run had ended in the database already, or its conversation is gone."""
-    AWAY = "away"
+    def __init__(self, run: Earlier) -> None:
+        """Take the run that it has begun."""
+        super().__init__()
+        self.run = run
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What is known once the message is stored."""
+
+    plan: Plan
+    first: Entry
+    message_seq: int
+    history: History | None
+    """None for a message that waits for its turn: by then there is more of it."""
 
 
 @final
@@ -73,29 +84,60 @@ class Runner:
     registry: Registry
     client: ModelClient
     hub: RunHub
+    log: Log | None = None
+    """Stores the events; None where nobody can come back to them."""
+    wakeups: Wakeups = field(default_factory=Wakeups)
+    owner: str = "alone"
+    """The id of this process."""
     limits: RunLimits = field(default_factory=RunLimits)
     instance_key: InstanceKey | None = None
     voyage: VoyageClient | None = None
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
 
-    async def start(self, send: SendMessage) -> LiveRun:
+    async def start(self, send: SendMessage) -> LiveRun | Earlier:
         """Store the message and begin its run, which goes on whether or not the caller stays.
 
-        Raises every error that has an HTTP status; then nothing is stored and no event exists. Only a
-        `StorageUnavailable` in the very moment of the commit may be wrong about that: see `_begin`.
+        Gives the earlier run where the same request was made before. Raises every error that has an HTTP status;
+        then nothing is stored and no event exists. Only a `StorageUnavailable` in the very moment of the commit may
+        be wrong about that: see `_begin`.
         """
-        route = await self._route(send)
+        try:
+            return await self._start(send)
+        except ConversationBusy as busy:
+            if send.on_conflict is not OnConflict.INTERRUPT or busy.run_id is None:
+                raise
+            await self._interrupt(send, UUID(busy.run_id))
+        return await self._start(send)
+
+    async def cancel(self, user_id: str, run_id: UUID) -> RunStatus:
+        """Stop a run of the user's wherever it is in hand; gives its status, `RUNNING` or `QUEUED` while it stops.
+
+        Asking again changes nothing. Raises `NotFound`.
+        """
+        if self.hub.cancel(run_id, user_id):
+            return RunStatus.RUNNING
+        async with self.database.write() as session:
+            run = await runs.request_cancel(session, user_id=user_id, run_id=run_id)
+        if run.owner is not None:
+            self.wakeups.tell(owner_topic(run.owner))
+        return RunStatus(run.status)
+
+    async def _start(self, send: SendMessage) -> LiveRun | Earlier:
+        if send.claim is not None:
+            async with self.database.read() as session:
+                earlier = await self._earlier(session, send)
+            if earlier is not None:
+                return earlier
         run = LiveRun(
             run_id=self.new_id(),
             user_id=send.user_id,
             conversation_id=send.conversation_id,
             user_message_id=self.new_id(),
             message_id=self.new_id(),
-            provider=route.provider.id,
-            model=route.model,
+            log=self.log,
         )
-        self.hub.start(run, self._run(run, send, route))
+        self.hub.start(run, self._run(run, send))
         try:
             async with asyncio.timeout(self.limits.begin_s):
                 await asyncio.shield(run.begun)
@@ -104,144 +146,149 @@ class Runner:
             run.refuse(gone)
             run.stop(Interrupted())
             raise gone from None
+        except _BegunBefore as before:
+            return before.run
         return run
 
-    async def _route(self, send: SendMessage) -> Route:
-        """Choose where the call goes, once the conversation is known to be the caller's: otherwise it is absent."""
-        try:
-            async with asyncio.timeout(self.limits.begin_s):
-                async with self.database.read() as session:
-                    await conversations.get_conversation(
-                        session, user_id=send.user_id, conversation_id=send.conversation_id
-                    )
-                return await choose(
-                    self.database,
-                    self.registry,
-                    self.instance_key,
-                    user_id=send.user_id,
-                    provider=send.provider,
-                    model=send.model,
-                )
-        except TimeoutError:
-            raise StorageUnavailable from None
+    async def _earlier(self, session: Session, send: SendMessage) -> Earlier | None:
+        if send.claim is None:
+            return None
+        found = await idempotency.find_claimed(session, send.claim, user_id=send.user_id, now=self.clock.now())
+        if found is None:
+            return None
+        run = await runs.get_run(session, user_id=send.user_id, run_id=found)
+        return Earlier(run.id, run.message_id)
 
-    async def _run(self, run: LiveRun, send: SendMessage, route: Route) -> None:
-        key = await self._begin(run, send, route)
-        answer = Answer(run, route, client=self.client, limits=self.limits, clock=self.clock)
-        asking = asyncio.create_task(self._ask(answer, send, route, key), name=f"answer {run.run_id}")
+    async def _interrupt(self, send: SendMessage, run_id: UUID) -> None:
+        """Stop a run and wait until it has ended.
+
+        Raises `ConversationBusy` when it does not in time, and at once, stopping nothing, where others wait for it.
+        """
+        async with self.database.read() as session:
+            active = await runs.active_run_ids(session, user_id=send.user_id, conversation_id=send.conversation_id)
+        if len(active) > 1:
+            raise ConversationBusy(run_id=str(run_id))
+        deadline = asyncio.get_running_loop().time() + self.limits.stop_s
+        with self.wakeups.watch(run_topic(run_id)) as watch:
+            while not (await self.cancel(send.user_id, run_id)).terminal:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise ConversationBusy(run_id=str(run_id))
+                await watch.wait(self.limits.stop_look_s)
+
+    async def _run(self, run: LiveRun, send: SendMessage) -> None:
+        begun = await self._begin(run, send)
+        plan = begun.plan
+        answer = Answer(run, plan.route, client=self.client, limits=self.limits, clock=self.clock, note=self._note(run))
+        work = self._answer(run, send, answer, begun)
+        asking = asyncio.create_task(work, name=f"answer {run.run_id}")
         run.attach(asking)
         bare = Ending(run=run, request_id=send.request_id, outcome=Outcome(RunStatus.FAILED, InternalError()))
+        store = EndStore(self.database, self.limits, self.clock)
         try:
-            # The provider's time begins when Voyage's is over.
-            seconds = self.limits.context_s + route.provider.deadlines.total_s + self.limits.close_s
-            failure = await failure_of(asking, run, seconds=seconds, origin=origin_of(route))
+            # A wait for its turn ends with the runs before it, which have their own deadlines; the provider's time
+            # begins when Voyage's is over.
+            seconds = self.limits.context_s + plan.route.provider.deadlines.total_s + self.limits.close_s
+            waiting = seconds * runs.MAX_QUEUED if begun.history is None else 0.0
+            failure = await failure_of(asking, run, seconds=seconds + waiting, origin=origin_of(plan.route))
             answer.end()
-            outcome = judge(answer.draft, failure, run.stopped_by, origin=origin_of(route))
-            await self._end(bare.of(answer, outcome))
-        except asyncio.CancelledError:
-            # Killed by the hub, which has no time left for storing; the next start does that.
-            _tell(bare.of(answer, Outcome(RunStatus.INTERRUPTED, Interrupted())))
-            raise
+            outcome = judge(answer.draft, failure, run.stopped_by, origin=origin_of(plan.route))
+            await store.end(bare.of(answer, outcome))
         except Exception:
             # A bug, which the hub logs. Without a stored end the conversation would stay busy.
-            await self._end(replace(bare, content=answer.draft.message_content))
+            await store.end(replace(bare, content=answer.draft.message_content))
             raise
         finally:
             asking.cancel()
+            # The end is not stored by the log, which tells of all other events.
+            self.wakeups.tell(run_topic(run.run_id))
+            self.wakeups.tell(conversation_topic(run))
         await asyncio.wait({asking}, timeout=self.limits.close_s)
 
-    async def _end(self, ending: Ending) -> None:
-        """Store the end, then tell it; while storage stays away the reader is told that, and it is stored later."""
-        stored = await self._store(ending, self.limits.store_pauses_s)
-        if stored is Stored.AWAY:
-            ending = replace(ending, outcome=Outcome(RunStatus.FAILED, StorageUnavailable()))
-        elif stored is Stored.OVERTAKEN and ending.outcome.status is not RunStatus.CANCELLED:
-            # Another process took this run for dead: what it wrote stands, so nothing else may be told.
-            ending = replace(ending, outcome=Outcome(RunStatus.INTERRUPTED, Interrupted()))
-        _tell(ending)
-        if stored is Stored.AWAY:
-            await self._store(ending, self.limits.late_store_pauses_s)
-
-    async def _begin(self, run: LiveRun, send: SendMessage, route: Route) -> OpenedKey:
-        """Open the key, then store the message: a refusal stores nothing.
+    async def _begin(self, run: LiveRun, send: SendMessage) -> _Begun:
+        """Decide what the run is, and store its message and its first event: a refusal stores nothing.
 
         A caller who was told to come back finds nothing stored either, with one exception: whoever gives up after
         the last look, while the commit is under way, may find the message with an interrupted answer. The model is
         not asked then.
         """
-        key = await find_api_key(self.database, self.vault, self.instance_key, user_id=send.user_id, route=route)
-        async with self.database.write() as session:
-            await runs.begin_run(session, _new_run(run, send), now=self.clock.now())
-            if run.begun.done():  # the caller has been told to come back; this error takes the message back
-                raise StorageUnavailable
-        started = RunStarted(
-            conversation_id=str(run.conversation_id),
-            user_message_id=str(run.user_message_id),
-            message_id=str(run.message_id),
-            provider=run.provider,
-            model=run.model,
-        )
-        run.journal.append(started)
+        begun = await self.database.do(partial(self._begin_in, run=run, send=send))
+        run.journal.publish((begun.first,))
         if not run.begun.done():
             run.begun.set_result(None)
-        return key
+        return begun
 
-    async def _ask(self, answer: Answer, send: SendMessage, route: Route, key: OpenedKey) -> None:
-        async with self.database.read() as session:
-            stored = await messages.list_newest_messages(
-                session,
-                user_id=send.user_id,
-                conversation_id=send.conversation_id,
-                max_messages=self.limits.max_history_messages,
-                max_chars=self.limits.max_history_chars,
-            )
-            base = await prompts.find_prompt(session) or BUILT_IN_PROMPT
-        trip, preferences = await gather(
-            self.voyage, send.session, send.notes.collection_id, seconds=self.limits.context_s
+    async def _begin_in(self, session: Session, *, run: LiveRun, send: SendMessage) -> _Begun:
+        await runs.lock_conversation(session, user_id=send.user_id, conversation_id=send.conversation_id)
+        earlier = await self._earlier(session, send)
+        if earlier is not None:
+            raise _BegunBefore(earlier)
+        plan = await make_plan(session, self.registry, self.vault, self.instance_key, send)
+        run.provider, run.model = plan.route.provider.id, plan.route.model
+        run.user_message_id = plan.place.question or run.user_message_id
+        begun = await runs.begin_run(session, self._new_run(run, send, plan), now=self.clock.now())
+        first = run.journal.number(_first_event(run, begun))
+        await run_events.add_event(session, run.run_id, first)
+        if send.claim is not None:
+            now = self.clock.now()
+            await idempotency.put_claim(session, send.claim, user_id=send.user_id, run_id=run.run_id, now=now)
+        waits = begun.status is RunStatus.QUEUED
+        history = None if waits else await read_history(session, self.limits, send, begun.message_seq)
+        if run.begun.done():  # the caller has been told to come back; this error takes the message back
+            raise StorageUnavailable
+        return _Begun(plan, first, begun.message_seq, history)
+
+    def _new_run(self, run: LiveRun, send: SendMessage, plan: Plan) -> runs.NewRun:
+        return runs.NewRun(
+            user_id=send.user_id,
+            conversation_id=send.conversation_id,
+            run_id=run.run_id,
+            user_message_id=run.user_message_id,
+            message_id=run.message_id,
+            text=send.text,
+            provider=run.provider,
+            model=run.model,
+            parent_seq=plan.place.parent_seq,
+            owner=self.owner,
+            queue=send.on_conflict is OnConflict.ENQUEUE,
+            attempts=[new_attempt(1, self.clock)],
         )
-        system = compose(base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
-        request = ModelRequest(
-            route=route,
-            api_key=key.secret,
-            own_key=key.own,
-            messages=to_chat_messages(stored, system),
-            tools=send.tools,
-            tool_choice=send.tool_choice,
-            deadlines=route.provider.deadlines,
-            session_id=str(send.conversation_id),
-        )
+
+    async def _answer(self, run: LiveRun, send: SendMessage, answer: Answer, begun: _Begun) -> None:
+        """Wait for its turn, then ask the model."""
+        history = begun.history
+        if history is None:
+            try:
+                await take_turn(self.database, self.wakeups, run, owner=self.owner)
+            except NotFound:
+                raise Interrupted from None
+            run.journal.append(_started(run))
+            answer.restart_clock()
+            history = await wait_for_history(self.database, self.limits, send, begun.message_seq)
+        request, left_out = await make_request(self.voyage, self.limits, send, begun.plan, history)
+        if left_out:
+            run.journal.append(ContextTruncated(left_out=left_out))
         await answer.ask(request)
 
-    async def _store(self, ending: Ending, pauses_s: Iterable[float]) -> Stored:
-        """Store the end in one transaction, trying again after each pause while storage stays away."""
-        for pause_s in (*pauses_s, None):
-            try:
-                async with asyncio.timeout(self.limits.store_s), self.database.write() as session:
-                    won = await runs.finish_run(session, ending.run.run_id, ending.stored(), now=self.clock.now())
-            except (StorageUnavailable, TimeoutError):
-                _log.warning("run.not_stored", run_id=str(ending.run.run_id), retry_in_s=pause_s)
-            else:
-                return Stored.DONE if won else Stored.OVERTAKEN
-            if pause_s is not None:
-                await asyncio.sleep(pause_s)
-        return Stored.AWAY
+    def _note(self, run: LiveRun) -> Callable[[Sequence[dict[str, Any]]], Any]:
+        async def note(attempts: Sequence[dict[str, Any]]) -> None:
+            async with self.database.write() as session:
+                await runs.note_attempts(session, run.run_id, attempts, epoch=run.journal.epoch)
+
+        return note
 
 
-def _new_run(run: LiveRun, send: SendMessage) -> runs.NewRun:
-    return runs.NewRun(
-        user_id=send.user_id,
-        conversation_id=send.conversation_id,
-        run_id=run.run_id,
-        user_message_id=run.user_message_id,
-        message_id=run.message_id,
-        text=send.text,
+def _first_event(run: LiveRun, begun: runs.Begun) -> Event:
+    if begun.status is RunStatus.RUNNING:
+        return _started(run)
+    conversation_id, asked, answer = str(run.conversation_id), str(run.user_message_id), str(run.message_id)
+    return RunQueued(conversation_id=conversation_id, user_message_id=asked, message_id=answer)
+
+
+def _started(run: LiveRun) -> RunStarted:
+    return RunStarted(
+        conversation_id=str(run.conversation_id),
+        user_message_id=str(run.user_message_id),
+        message_id=str(run.message_id),
         provider=run.provider,
         model=run.model,
     )
-
-
-def _tell(ending: Ending) -> None:
-    """Close the journal, once."""
-    if not ending.run.journal.closed:
-        ending.run.journal.append(ending.event())
-        _log.info("run.ended", **ending.logged())

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from app.events import RunStatus
 from app.schemas.body import TITLE_CHARS
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, max_length=TITLE_CHARS)]
@@ -46,6 +47,8 @@ class MessageAnswer(BaseModel):
     created_at: datetime
     seq: int
     """Its place in the conversation."""
+    parent_id: UUID | None = None
+    """The message it follows."""
     status: str
     """`complete` for a user's message, else the status of its run."""
     finish_reason: str | None
@@ -61,7 +64,9 @@ class ActiveRun(BaseModel):
     """The run that is writing in a conversation."""
 
     id: UUID
-    status: Literal["running"] = "running"
+    status: Literal[RunStatus.QUEUED, RunStatus.RUNNING]
+    last_seq: int
+    """Number of its newest event."""
 
 
 class ConversationAnswer(BaseModel):

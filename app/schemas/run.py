@@ -30,6 +30,10 @@ class RunAnswer(BaseModel):
     latency_ms: int | None
     created_at: datetime
     finished_at: datetime | None
+    last_seq: int | None
+    """Number of its newest event."""
+    cancelling: bool = False
+    """Whether somebody has asked to stop it and it has not ended yet."""
 
 
 class CancelAnswer(BaseModel):

@@ -1,5 +1,6 @@
 """Body of the message that begins a run."""
 
+import re
 from typing import Annotated, Any, ClassVar, Final, Literal
 from uuid import UUID
 
@@ -72,10 +73,13 @@ _CHOICE_SCHEMA: Final[dict[str, Any]] = {
 ToolChoice = Annotated[str | None, BeforeValidator(_choice), WithJsonSchema(_CHOICE_SCHEMA)]
 
 
-class SendMessageBody(Body):
-    """A message and where it is to be answered; a blank optional text counts as absent."""
+KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+"""What a caller may call a request."""
 
-    message: Text
+
+class RegenerateBody(Body):
+    """Where a message is to be answered, and how; a blank optional text counts as absent."""
+
     provider: Provider | None = None
     """Absent: the caller's preferred one, else the operator's choice."""
     model: Model | None = None
@@ -91,6 +95,10 @@ class SendMessageBody(Body):
     """One or more stops, parted by `;`."""
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice = None
+    on_conflict: Literal["reject", "enqueue", "interrupt"] = "reject"
+    """While another answer is being written in the conversation: be refused, wait for it, or stop it."""
+    client_message_id: Annotated[str, StringConstraints(pattern=KEY)] | None = None
+    """The same as the header `Idempotency-Key`."""
 
     @field_validator(
         "provider", "model", "collection_id", "collection_name", "start_date", "end_date", "destination", mode="before"
@@ -118,3 +126,21 @@ class SendMessageBody(Body):
             return choice
         message = "This asks for a tool that is not in tools."
         raise ValueError(message)
+
+
+class EditBody(RegenerateBody):
+    """What comes in the place of a user's message."""
+
+    message: Text
+
+
+class SendMessageBody(EditBody):
+    """A message and where it is to be answered."""
+
+    parent_id: Annotated[UUID, Field(strict=False)] | None = None
+    """The answer it follows; absent: the newest one. Another one goes on from there, on a branch of its own."""
+
+    @field_validator("parent_id", mode="before")
+    @classmethod
+    def _blank_parent_is_absent(cls, given: object) -> object:
+        return None if isinstance(given, str) and not given.strip() else given

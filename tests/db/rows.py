@@ -6,8 +6,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.db.conversations import create_conversation
-from app.db.runs import NewRun, RunEnd, begin_run, finish_run
+from app.db.messages import list_messages
+from app.db.models import Message, Run
+from app.db.runs import NewRun, RunEnd, begin_run, finish_run, get_run
 from app.db.session import Database
+from app.entry import Entry
 from app.events import RunStatus
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -45,15 +48,39 @@ async def new_conversation(database: Database, user_id: str = "ann", title: str 
 
 
 async def begin(
-    database: Database, conversation_id: UUID, *, user_id: str = "ann", text: str = "Hello", now: datetime = NOON
+    database: Database,
+    conversation_id: UUID,
+    *,
+    user_id: str = "ann",
+    text: str = "Hello",
+    now: datetime = NOON,
+    **changes: Any,
 ) -> Begun:
     begun = Begun(conversation_id)
     async with database.write() as session:
-        await begin_run(session, begun.row(user_id=user_id, text=text), now=now)
+        await begin_run(session, replace(begun.row(user_id=user_id, text=text), **changes), now=now)
     return begun
 
 
-async def finish(database: Database, run_id: UUID, *, now: datetime | None = None, **changes: Any) -> bool:
+async def finish(
+    database: Database,
+    run_id: UUID,
+    *,
+    now: datetime | None = None,
+    epoch: int = 1,
+    last: Entry | None = None,
+    **changes: Any,
+) -> bool:
     end = RunEnd(status=RunStatus.COMPLETED, content="Hi.", finish_reason="stop", ttft_ms=10, latency_ms=20)
     async with database.write() as session:
-        return await finish_run(session, run_id, replace(end, **changes), now=now or later(1))
+        return await finish_run(session, run_id, replace(end, **changes), epoch=epoch, last=last, now=now or later(1))
+
+
+async def run_row(database: Database, begun: Begun) -> Run:
+    async with database.read() as session:
+        return await get_run(session, user_id="ann", run_id=begun.run_id)
+
+
+async def messages(database: Database, conversation_id: UUID) -> list[Message]:
+    async with database.read() as session:
+        return list(await list_messages(session, user_id="ann", conversation_id=conversation_id))

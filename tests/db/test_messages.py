@@ -37,7 +37,7 @@ async def test_foreign_messages_are_not_given(database: Database) -> None:
 async def newest(database: Database, conversation_id: UUID, messages: int, chars: int, user_id: str = "ann") -> str:
     async with database.read() as session:
         rows = await list_newest_messages(
-            session, user_id=user_id, conversation_id=conversation_id, max_messages=messages, max_chars=chars
+            session, user_id=user_id, conversation_id=conversation_id, leaf=99, max_messages=messages, max_chars=chars
         )
     return " ".join(row.content for row in rows)
 

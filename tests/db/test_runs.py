@@ -3,21 +3,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import update
 
 from app.db.conversations import delete_conversation, get_conversation
-from app.db.messages import list_messages
-from app.db.models import Message, Run
-from app.db.runs import active_run_id, begin_run, get_run, interrupt_unfinished
+from app.db.models import Run
+from app.db.runs import active_run, begin_run, get_run
 from app.db.session import Database
 from app.errors import ConversationBusy, NotFound
 from app.events import RunStatus
-from tests.db.rows import NOON, Begun, begin, finish, later, new_conversation
-
-
-async def messages(database: Database, conversation_id: UUID) -> list[Message]:
-    async with database.read() as session:
-        return list(await list_messages(session, user_id="ann", conversation_id=conversation_id))
+from tests.db.rows import NOON, Begun, begin, finish, later, messages, new_conversation
 
 
 async def test_begin_stores_the_question_and_a_place_for_the_answer(database: Database) -> None:
@@ -90,7 +83,8 @@ async def test_the_active_run_is_its_owners_and_gone_with_its_end(database: Data
 
     async def active(user_id: str) -> UUID | None:
         async with database.read() as session:
-            return await active_run_id(session, user_id=user_id, conversation_id=begun.conversation_id)
+            run = await active_run(session, user_id=user_id, conversation_id=begun.conversation_id)
+            return run.id if run is not None else None
 
     assert (await active("ann"), await active("bob")) == (begun.run_id, None)
     await finish(database, begun.run_id)
@@ -181,29 +175,6 @@ async def test_a_foreign_run_is_absent(database: Database) -> None:
         for user_id, run_id in (("bob", begun.run_id), ("ann", uuid4())):
             with pytest.raises(NotFound):
                 await get_run(session, user_id=user_id, run_id=run_id)
-
-
-async def test_recovery_ends_what_a_crash_left_and_nothing_else(database: Database) -> None:
-    done = await begin(database, await new_conversation(database))
-    await finish(database, done.run_id)
-    dead = await begin(database, await new_conversation(database))
-    async with database.write() as session:
-        await session.execute(update(Message).where(Message.id == dead.message_id).values(content="half"))
-
-    async with database.write() as session:
-        first = await interrupt_unfinished(session, error={"code": "interrupted"}, now=later(9))
-    async with database.write() as session:
-        second = await interrupt_unfinished(session, error={"code": "interrupted"}, now=later(10))
-
-    assert (first, second) == (1, 0)
-    _, answer = await messages(database, dead.conversation_id)
-    assert (answer.status, answer.content, answer.error) == ("interrupted", "half", {"code": "interrupted"})
-    assert (await messages(database, done.conversation_id))[1].status == "completed"
-    async with database.read() as session:
-        run = await get_run(session, user_id="ann", run_id=dead.run_id)
-    assert (run.status, run.finished_at) == ("interrupted", later(9))
-    assert await finish(database, dead.run_id) is False
-    await begin(database, dead.conversation_id)
 
 
 async def test_a_block_that_fails_stores_nothing(database: Database) -> None:

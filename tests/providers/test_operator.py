@@ -24,6 +24,7 @@ def test_a_row_is_changed_key_by_key() -> None:
         headers={"x-team": "travel"},
         models=["openai/gpt-oss-20b", "compound", "openai/gpt-oss-20b"],
         lane="litellm",
+        context_tokens=8_192,
         timeouts=Timeouts(connect_s=1.5, first_token_s=20, idle_s=30, total_s=40),
     )
     registry = build_registry({"groq": table})
@@ -32,6 +33,7 @@ def test_a_row_is_changed_key_by_key() -> None:
     assert (row.api_base, row.label) == ("https://proxy.example.org/groq/v1", "Groq over the proxy")
     assert (row.needs_api_key, row.lane, dict(row.headers)) == (False, Lane.LITELLM, {"x-team": "travel"})
     assert (row.models, row.models_list) == (("openai/gpt-oss-20b", "compound"), None)
+    assert (row.context_tokens, build_registry({}).get("groq").context_tokens) == (8_192, None)
     assert (row.deadlines.connect_s, row.deadlines.first_token_s) == (1.5, 20)
     assert (row.deadlines.idle_s, row.deadlines.total_s) == (30, 40)
     assert registry.resolve("groq", None).model == "openai/gpt-oss-20b"

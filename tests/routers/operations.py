@@ -1,5 +1,6 @@
 """Every operation that the API's own document names, so that a new route cannot be forgotten."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +58,7 @@ async def make_ids(gateway: Gateway, http: httpx.AsyncClient) -> dict[str, str]:
     return {
         "conversation_id": conversation,
         "run_id": answer.headers["x-run-id"],
+        "message_id": _first_event(answer)["user_message_id"],
         "credential_id": key.json()["id"],
         "settings_id": chosen.json()["id"],
     }
@@ -72,6 +74,11 @@ async def everything_of(http: httpx.AsyncClient, ids: dict[str, str]) -> list[An
         "/api/integrations/ai-settings/",
     )
     return [(await http.get(path)).json() for path in paths]
+
+
+def _first_event(answer: httpx.Response) -> dict[str, Any]:
+    first: dict[str, Any] = json.loads(answer.text.partition("data: ")[2].partition("\n")[0])
+    return first
 
 
 def _ids(operation: dict[str, Any]) -> Iterator[str]:

@@ -95,7 +95,7 @@ async def test_messages_are_read_back_in_order_with_what_became_of_them(gateway:
     ]
     assert set(messages[1]) == {
         *("id", "role", "content", "tool_calls", "tool_call_id", "name", "created_at"),
-        *("text", "seq", "status", "finish_reason", "error", "usage", "provider", "model", "run_id"),
+        *("text", "seq", "status", "finish_reason", "error", "usage", "provider", "model", "run_id", "parent_id"),
     }
     assert [message["status"] for message in messages] == ["complete", "completed"] * 2
     assert (messages[1]["provider"], messages[1]["model"], messages[1]["finish_reason"]) == ("local", "local-1", "stop")

@@ -50,7 +50,7 @@ async def test_a_key_of_a_lost_master_key_degrades(gateway: Gateway) -> None:
 
 
 async def test_an_old_schema_and_a_broken_database_are_told_apart(gateway: Gateway) -> None:
-    _execute(gateway, "UPDATE alembic_version SET version_num = 'old'")
+    _execute(gateway, "UPDATE alembic_version SET version_num = '0001'")
     old = await gateway.nobody.get("/health/ready")
     _execute(gateway, "DROP TABLE messages")
     _execute(gateway, "DROP TABLE conversations")
@@ -58,6 +58,18 @@ async def test_an_old_schema_and_a_broken_database_are_told_apart(gateway: Gatew
 
     assert (old.status_code, old.json()["checks"]["migrations"]) == (503, "failed")
     assert_error(broken, 503, "storage_unavailable")
+
+
+async def test_a_process_serves_on_when_a_newer_version_has_migrated(gateway: Gateway) -> None:
+    _execute(gateway, "UPDATE alembic_version SET version_num = '9999'")
+
+    ready = await gateway.nobody.get("/health/ready")
+
+    assert (ready.status_code, ready.json()["status"], ready.json()["checks"]["migrations"]) == (
+        200,
+        "degraded",
+        "degraded",
+    )
 
 
 def _execute(gateway: Gateway, statement: str) -> None:

@@ -35,7 +35,7 @@ async def test_an_answer_is_streamed_frame_by_frame(gateway: Gateway) -> None:
     assert response.headers["x-request-id"]
     frames = _frames(response.content)
     assert [(run, seq) for run, seq, _, _ in frames] == [(run_id, seq) for seq in range(1, len(frames) + 1)]
-    assert [kind for _, _, kind, _ in frames] == ["run.started", *["message.delta"] * 3, "run.completed"]
+    assert [kind for _, _, kind, _ in frames] == ["run.started", "message.delta", "run.completed"]
     assert all(data["type"] == kind and data["run_id"] == run_id for _, _, kind, data in frames)
     assert frames[0][3]["message_id"] == response.headers["x-message-id"]
     assert (frames[0][3]["provider"], frames[0][3]["model"]) == ("local", "local-2")
@@ -61,7 +61,7 @@ async def test_the_first_frame_comes_before_the_provider_answers(database_url: s
         assert body.startswith(f"id: {response.headers['x-run-id']}:1\nevent: run.started\n".encode())
         assert read_cut(body, 1).bubble == "Late"
         assert assert_error(busy, 409, "conversation_busy")["error_detail"]["run_id"] == response.headers["x-run-id"]
-        assert shown["active_run"] == {"id": response.headers["x-run-id"], "status": "running"}
+        assert shown["active_run"] == {"id": response.headers["x-run-id"], "status": "running", "last_seq": 1}
         assert shown["messages"][1]["status"] == "running"
 
 

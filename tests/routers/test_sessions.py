@@ -300,7 +300,9 @@ async def test_voyage_is_never_asked_about_requests_with_a_token(house: DropIn) 
 
 async def test_the_header_of_the_mobile_app_is_nobody(house: DropIn) -> None:
     sessionid, http = house.voyage.sign_in(ADA), house.gateway.nobody
-    ids: dict[str, str] = dict.fromkeys(("conversation_id", "run_id", "credential_id", "settings_id"), "x")
+    ids: dict[str, str] = dict.fromkeys(
+        ("conversation_id", "run_id", "message_id", "credential_id", "settings_id"), "x"
+    )
     page = {**page_of(sessionid), "X-Session-Token": sessionid}
     for operation in operations((await http.get("/openapi.json")).json()):
         for session in ("", "sessionid=; "):

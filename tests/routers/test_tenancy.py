@@ -65,6 +65,7 @@ def test_the_matrix_knows_every_id_and_every_surface() -> None:
     assert {given for operation in OWNED for given in operation.owned} == {
         "conversation_id",
         "run_id",
+        "message_id",
         "credential_id",
         "settings_id",
     }

@@ -2,30 +2,38 @@
 
 import asyncio
 import itertools
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from app.db import conversations, messages, runs
+from app.db.event_store import EventStore
 from app.db.models import Message, Run
 from app.db.session import Database
 from app.providers.provider import Deadlines, Provider
 from app.providers.registry import Registry
 from app.runs.clock import Clock
 from app.runs.credentials import InstanceKey
+from app.runs.event_log import EventLog
 from app.runs.hub import RunHub
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 from app.runs.retry import RetryPolicy
-from app.runs.runner import Runner, SendMessage
+from app.runs.runner import Runner
+from app.runs.send import SendMessage
+from app.runs.spill import Spill
 from app.secret import Secret
 from app.vault import Vault, generate_key
+from tests.runs.following import follow
 from tests.runs.scripted import ScriptedClient
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -34,7 +42,11 @@ PROVIDER = Provider(id="acme", label="Acme", api_base="https://acme.example/v1",
 OTHER = replace(PROVIDER, id="other", label="Other", default_model="other-1")
 KEYLESS = replace(PROVIDER, id="local", label="Local", needs_api_key=False)
 LIMITS = RunLimits(
-    retry=RetryPolicy(base_s=0.0), store_pauses_s=(0.0, 0.0), late_store_pauses_s=(0.01,) * 500, close_s=0.05
+    retry=RetryPolicy(base_s=0.0),
+    store_pauses_s=(0.0, 0.0),
+    late_store_pauses_s=(0.01,) * 500,
+    close_s=0.05,
+    backlog_s=2.0,
 )
 
 
@@ -52,7 +64,9 @@ class Desk:
 
     async def send(self, text: str = "Where to?", **fields: Any) -> LiveRun:
         send = SendMessage(user_id="ada", conversation_id=CONVERSATION, text=text, request_id="req-1")
-        return await self.runner.start(replace(send, **fields))
+        run = await self.runner.start(replace(send, **fields))
+        assert isinstance(run, LiveRun)
+        return run
 
     async def stored(self, conversation_id: UUID = CONVERSATION) -> Sequence[Message]:
         async with self.database.read() as session:
@@ -92,12 +106,16 @@ async def open_desk(
     before = asyncio.all_tasks()
     rows = [replace(row, deadlines=deadlines or Deadlines()) for row in (PROVIDER, OTHER, KEYLESS)]
     ids = (UUID(int=number) for number in itertools.count(1))
+    folder = Path(tempfile.mkdtemp(prefix="gateway-spill-"))
+    log = EventLog(EventStore(database), Spill(folder, "desk"))
+    log.open()
     runner = Runner(
         database=database,
         vault=Vault.from_config(Secret(generate_key()), None),
         registry=Registry({row.id: row for row in rows}),
         client=client,
         hub=hub or RunHub(),
+        log=log,
         limits=limits,
         instance_key=instance_key,
         clock=Clock(now=lambda: NOON),
@@ -109,6 +127,8 @@ async def open_desk(
         yield desk
     finally:
         await runner.hub.drain()
+        await log.close()
+        shutil.rmtree(folder)
     assert asyncio.all_tasks() - before == set()
     assert desk.hub.count == 0
 
@@ -144,7 +164,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def events(run: LiveRun, after: int = 0) -> list[dict[str, Any]]:
     """Everything a reader of the run gets, to the end."""
     async with asyncio.timeout(10):
-        return [orjson.loads(entry.data) async for batch in run.journal.follow(after) for entry in batch]
+        return [orjson.loads(entry.data) async for batch in follow(run.journal, after) for entry in batch]
 
 
 async def ending(run: LiveRun) -> dict[str, Any]:

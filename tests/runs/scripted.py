@@ -46,6 +46,11 @@ class ScriptedClient:
         self.requests: list[ModelRequest] = []
         self.open = 0
 
+    def play(self, *scripts: Iterable[Step]) -> None:
+        """Begin anew with other scripts."""
+        self.scripts = [list(script) for script in scripts]
+        self.requests.clear()
+
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         self.requests.append(request)

@@ -1,5 +1,7 @@
 """The bounds of one answer: its deadlines, its length, its share of the loop."""
 
+import asyncio
+
 import pytest
 
 from app.db.session import Database
@@ -11,7 +13,7 @@ from app.providers.model import (
 )
 from app.providers.provider import Deadlines
 from app.runs.limits import RunLimits
-from tests.runs.desk import ending, open_desk, until
+from tests.runs.desk import ending, events, open_desk, text_of, until
 from tests.runs.scripted import STOP, Pause, ScriptedClient
 
 
@@ -61,8 +63,20 @@ async def test_an_answer_without_end_is_ended(database: Database, limits: RunLim
 
 
 async def test_a_client_that_never_waits_leaves_turns_to_others(database: Database) -> None:
-    async with open_desk(database, ScriptedClient([*([TextDelta("a")] * 2000), STOP])) as desk:
-        run = await desk.send()
-        batches = [len(batch) async for batch in run.journal.follow()]
+    turns = 0
 
-    assert len(batches) > 100, "the reader got its turns while the answer was coming"
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with open_desk(database, ScriptedClient([*([TextDelta("a")] * 2000), STOP])) as desk:
+        ticking = asyncio.create_task(other())
+        told = await events(await desk.send())
+        ticking.cancel()
+        await asyncio.wait({ticking})
+
+    assert turns > 100, "others got their turns while the answer was coming"
+    assert text_of(told) == "a" * 2000
+    assert len(told) < 1000, "text that came together is one event"

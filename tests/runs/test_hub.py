@@ -8,9 +8,11 @@ import pytest
 
 from app.errors import GatewayError, Interrupted, NotFound, ServerShutdown, TooManyRuns
 from app.events import RunEnded, RunStarted, RunStatus
+from app.runs import hub as hub_module
 from app.runs.hub import RunHub
 from app.runs.live import LiveRun
 from tests.runs.desk import until
+from tests.runs.following import follow
 
 
 def new_run(number: int = 1, user_id: str = "ada") -> LiveRun:
@@ -106,18 +108,18 @@ async def test_the_caps() -> None:
     await hub.drain()
 
 
-async def test_a_run_that_breaks_without_an_end_is_given_one() -> None:
+async def test_readers_of_a_run_that_breaks_without_an_end_are_let_go() -> None:
     async def broken(run: LiveRun) -> None:
         begin(run)
         raise ValueError
 
     hub, run = RunHub(), new_run()
     hub.start(run, broken(run))
-    told = [orjson.loads(entry.data) async for batch in run.journal.follow() for entry in batch]
+    told = [orjson.loads(entry.data) async for batch in follow(run.journal) for entry in batch]
     await hub.drain()
 
-    assert [event["type"] for event in told] == ["run.started", "run.failed"]
-    assert told[-1]["error_category"] == "internal_error"
+    assert [event["type"] for event in told] == ["run.started"]
+    assert not run.journal.closed, "its end will be where it is stored"
 
 
 async def test_what_does_not_stop_is_killed() -> None:
@@ -129,7 +131,7 @@ async def test_what_does_not_stop_is_killed() -> None:
     assert hub.count == 0
     assert run.stopped_by is not None
     assert run.stopped_by.code == "interrupted"
-    assert run.journal.closed
+    assert [entry.type async for batch in follow(run.journal) for entry in batch] == ["run.started"]
 
 
 async def test_a_refused_start_leaves_no_coroutine_behind() -> None:
@@ -225,3 +227,21 @@ async def test_a_held_call_that_does_not_stop_is_killed() -> None:
 
     assert holding.cancelled()
     assert hub.count == 0
+
+
+async def test_readers_do_not_wait_for_a_run_that_cannot_store_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sent to where it will be found, while it goes on trying."""
+    monkeypatch.setattr(hub_module, "LEAVE_S", 0.02)
+    hub, run, over = RunHub(grace_s=0.01), new_run(), asyncio.Event()
+    hub.start(run, when(over, run))
+    await run.begun
+    hub.begin_shutdown()
+
+    async with asyncio.timeout(10):
+        read = [entry.type async for batch in follow(run.journal) for entry in batch]
+    still_there = hub.count
+    over.set()
+    await hub.drain()
+
+    assert (read, still_there) == (["run.started"], 1)
+    assert run.journal.closed

@@ -1,6 +1,7 @@
 """One run at a time: what is told, what is stored, and that both agree."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -46,16 +47,15 @@ async def test_an_answer_is_told_and_stored_alike(database: Database) -> None:
         asked, answer = await desk.stored()
         row = await desk.run_row(run)
 
-    assert [event["type"] for event in told] == [
+    # Neighbours of one kind may be one event or several, as they came.
+    assert [kind for kind, _ in itertools.groupby(event["type"] for event in told)] == [
         "run.started",
         "reasoning.delta",
         "message.delta",
-        "message.delta",
-        "tool_call.delta",
         "tool_call.delta",
         "run.completed",
     ]
-    assert [event["seq"] for event in told] == list(range(1, 8))
+    assert [event["seq"] for event in told] == list(range(1, len(told) + 1))
     assert text_of(told) == answer.content == "Rome"
     assert told[-1]["usage"] == answer.usage == row.usage == Usage(input=9, output=5, cached=2).as_dict()
     assert told[-1]["finish_reason"] == answer.finish_reason == row.finish_reason == "tool_calls"
@@ -214,7 +214,7 @@ async def test_the_provider_is_asked_again_before_the_first_token(database: Data
         (2, "provider_overloaded"),
         (3, "provider_overloaded"),
     ]
-    assert (text_of(told), told[-1]["type"], told[-1]["usage"]) == ("Rome. ", "run.completed", None)
+    assert (text_of(told), told[-1]["type"], told[-1]["usage"]["estimated"]) == ("Rome. ", "run.completed", True)
     assert row.attempts is not None
     assert [(attempt["attempt"], attempt["error"]) for attempt in row.attempts] == [
         (1, "provider_overloaded"),

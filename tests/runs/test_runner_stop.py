@@ -10,6 +10,7 @@ from app.db.session import Database
 from app.errors import Interrupted, ProviderOverloaded
 from app.providers.model import TextDelta
 from app.runs.hub import RunHub
+from app.runs.recovery import interrupt
 from app.runs.retry import RetryPolicy
 from tests.runs.desk import LIMITS, Desk, ending, events, open_desk, text_of, until
 from tests.runs.scripted import STOP, Pause, ScriptedClient, words
@@ -163,7 +164,9 @@ async def test_a_pause_between_two_attempts_can_be_cancelled(database: Database)
         assert (await ending(run))["type"] == "run.cancelled"
 
 
-async def test_a_run_that_does_not_even_stop_is_killed_with_an_end(database: Database) -> None:
+async def test_readers_of_a_run_that_does_not_even_stop_are_let_go_and_its_end_is_stored_later(
+    database: Database,
+) -> None:
     pause = Pause(deaf=True)
     client = ScriptedClient([TextDelta("Ro"), pause, STOP])
     async with open_desk(database, client, hub=RunHub(grace_s=0.01, store_s=0.01)) as desk:
@@ -171,9 +174,14 @@ async def test_a_run_that_does_not_even_stop_is_killed_with_an_end(database: Dat
         await pause.reached.wait()
         await desk.hub.drain()
         assert desk.hub.count == 0
-        assert (await ending(run))["type"] == "run.interrupted"
+        seen = await events(run)
         pause.release.set()
         await until(lambda: desk.client.open == 0)
+        assert await interrupt(database, await desk.run_row(run), clock=desk.runner.clock)
+        answer = await desk.answer()
+
+    assert [event["type"] for event in seen] == ["run.started", "message.delta"]
+    assert (answer.status, answer.content) == ("interrupted", "Ro")
 
 
 async def race(desk: Desk, turns: int) -> str:

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from app.db import runs
 from app.db.session import Database
 from app.events import RunStatus, Usage
 from app.providers.model import TextDelta, UsageReport
-from tests.runs.desk import LIMITS, NOON, ending, open_desk, without_runs
+from app.runs.recovery import interrupt
+from tests.runs.desk import LIMITS, ending, open_desk, without_runs
 from tests.runs.scripted import STOP, Pause, ScriptedClient, words
 
 
@@ -53,8 +53,7 @@ async def test_a_run_that_somebody_else_has_ended_is_left_as_it_is(database: Dat
     async with open_desk(database, ScriptedClient([TextDelta("Rome."), pause, STOP])) as desk:
         run = await desk.send()
         await pause.reached.wait()
-        async with database.write() as session:
-            await runs.interrupt_unfinished(session, error={"error": "gone"}, now=NOON)
+        assert await interrupt(database, await desk.run_row(run), clock=desk.runner.clock)
         pause.release.set()
         told = await ending(run)
         await desk.idle()

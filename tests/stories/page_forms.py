@@ -31,13 +31,14 @@ MESSAGE: Final = {
     "provider": TEXT,
     "model": TEXT,
     "run_id": (UUID, None),
+    "parent_id": (UUID, None),
 }
 LINE: Final = {"id": UUID, "title": str, "updated_at": TIME}
 CONVERSATION: Final = {
     **LINE,
     "created_at": TIME,
     "messages": [MESSAGE],
-    "active_run": ({"id": UUID, "status": re.compile("running")}, None),
+    "active_run": ({"id": UUID, "status": re.compile("queued|running"), "last_seq": int}, None),
 }
 KEY: Final = {
     "id": UUID,

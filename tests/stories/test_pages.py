@@ -208,7 +208,7 @@ async def test_a_reload_during_an_answer_shows_that_it_is_being_written(database
         question, answer = await house.messages(reloaded)
         shown = (await house.browser.get(f"{CONVERSATIONS}{reloaded.selected}/")).json()
         assert (question["status"], answer["status"]) == ("complete", "running")
-        assert shown["active_run"] == {"id": answer["run_id"], "status": "running"}
+        assert shown["active_run"] == {"id": answer["run_id"], "status": "running", "last_seq": 2}
         assert (await reloaded.send("Hello?")).startswith("An answer is still being written in this conversation.")
 
         pause.release.set()

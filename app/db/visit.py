@@ -1,0 +1,108 @@
+"""Whole transactions on SQLite as one visit to the driver's thread."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar, cast, final
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session
+
+T = TypeVar("T")
+Job = Callable[[AsyncSession], Awaitable[T]]
+_MISUSED: Final = "a job may wait for its session only"
+
+
+@final
+class Visits:
+    """A connection for jobs: each is a transaction that the connection's own thread runs from its BEGIN to its COMMIT.
+
+    A job is written like any other query, `async` and with an `AsyncSession`; here its session never has to wait, so
+    the whole of it is one piece of work. Asking the thread for each statement costs more than the statements do.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[AsyncConnection]], options: Mapping[str, Any]) -> None:
+        """Take what opens the connection, with the first job, and the options of its engine."""
+        self._connect = connect
+        self._options = options
+        self._connection: AsyncConnection | None = None
+        self._engine: Engine | None = None
+
+    async def run(self, job: Job[T]) -> T:
+        """Run one job; raises what it raises, then nothing is kept.
+
+        The caller holds the turn to write. A job that has begun is not cut short: being cancelled waits for its end.
+        """
+        if self._connection is None:
+            self._connection = await self._connect()
+        driver: Any = (await self._connection.get_raw_connection()).driver_connection
+        visit = asyncio.ensure_future(driver._execute(self._visit, driver._conn, job))  # noqa: SLF001 - the driver's way into its thread, as SQLAlchemy's own does
+        try:
+            return await asyncio.shield(visit)
+        except asyncio.CancelledError:
+            await asyncio.wait({visit})
+            if not visit.cancelled():
+                visit.exception()  # seen: whoever asked has left
+            raise
+
+    def _visit(self, raw: sqlite3.Connection, job: Job[T]) -> T:
+        with Session(self._engine_over(raw), expire_on_commit=False) as session, session.begin():
+            session.connection()
+            return _at_once(job(cast("AsyncSession", _AtOnce(session))))
+
+    def _engine_over(self, raw: sqlite3.Connection) -> Engine:
+        if self._engine is None:
+            self._engine = create_engine("sqlite://", creator=lambda: raw, poolclass=StaticPool, **self._options)
+            event.listen(self._engine, "begin", _begin)
+        return self._engine
+
+    async def close(self) -> None:
+        """Close the connection; the next job opens another one."""
+        connection, self._connection, self._engine = self._connection, None, None
+        if connection is not None:
+            await connection.invalidate()
+            await connection.close()
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _at_once(coroutine: Awaitable[T]) -> T:
+    """Run a coroutine that never has to wait."""
+    running: Any = coroutine
+    try:
+        running.send(None)
+    except StopIteration as end:
+        return end.value
+    running.close()
+    raise RuntimeError(_MISUSED)
+
+
+class _AtOnce:
+    """What queries use of an `AsyncSession`, over a session that is there at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, row: object) -> None:
+        self._session.add(row)
+
+    def get_bind(self) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return self._session.get_bind()
+
+    async def flush(self) -> None:
+        self._session.flush()
+
+    async def execute(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return self._session.execute(*args, **options)
+
+    async def scalar(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return self._session.scalar(*args, **options)
+
+    async def scalars(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return self._session.scalars(*args, **options)
+
+    async def get(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return self._session.get(*args, **options)

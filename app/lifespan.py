@@ -1,0 +1,250 @@
+"""Opens the services of the application, in an order in which each has what it needs, and closes them again."""
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from app.auth.caller import Authenticator
+from app.auth.dev import DevAuthenticator
+from app.auth.methods import Methods
+from app.auth.service_tokens import ServiceTokens
+from app.auth.static_tokens import StaticTokens
+from app.auth.voyage_session import VoyageSessions
+from app.db.engine import database_label, sqlite_path
+from app.db.event_store import EventStore
+from app.db.key_checks import verify_key_checks
+from app.db.lock import only_process
+from app.db.run_events import NewEvent
+from app.db.session import Database
+from app.deps import Services
+from app.errors import ConfigError
+from app.providers import litellm_warmup
+from app.providers.litellm_lane import LitellmLane
+from app.providers.model import ModelClient
+from app.providers.models_cache import ModelsCache
+from app.providers.registry import Registry
+from app.providers.transport import Transport
+from app.runs.clock import utc_now
+from app.runs.credentials import InstanceKey
+from app.runs.event_log import EventLog
+from app.runs.hub import RunHub
+from app.runs.limits import RunLimits
+from app.runs.readers import Readers
+from app.runs.replica import Replica, run_topic
+from app.runs.retry import RetryPolicy
+from app.runs.runner import Runner
+from app.runs.spill import Spill, restore
+from app.settings import Settings, as_secret
+from app.tokens import TokenBook
+from app.vault import Vault
+from app.voyage.client import VoyageClient
+from app.wakeups import ValkeyWakeups, Wakeups
+
+_LOG: Final[Any] = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What is known before anything is opened; making it finds every mistake of the configuration."""
+
+    settings: Settings
+    static_tokens: StaticTokens
+    trusted_origins: frozenset[str]
+    vault: Vault | None
+    registry: Registry
+    instance_key: InstanceKey | None
+    client: ModelClient | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What a runner stands on."""
+
+    database: Database
+    voyage: VoyageClient | None
+    hub: RunHub
+    wakeups: Wakeups
+    log: EventLog
+    owner: str
+
+
+@asynccontextmanager
+async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
+    """Open everything, give it, and close it in the reverse order; raises `ConfigError` or `StorageUnavailable`."""
+    settings = blueprint.settings
+    async with AsyncExitStack() as stack:
+        database = Database.open(settings.database_url, pool=settings.database_pool)
+        stack.push_async_callback(database.close)
+        stack.enter_context(only_process(settings.database_url))
+        await _prepare(database, blueprint.vault)
+        transport = await stack.enter_async_context(Transport())
+        voyage = (
+            await stack.enter_async_context(VoyageClient(settings.voyage_url, seconds=settings.voyage_seconds))
+            if settings.voyage_url
+            else None
+        )
+        models = ModelsCache(transport)
+        stack.push_async_callback(models.close)
+        lane = LitellmLane(transport, loader=litellm_warmup.load)
+        stack.push_async_callback(lane.close)
+        ground = await _open_ground(blueprint, database, voyage, stack)
+        readers = Readers(database, ground.hub, ground.wakeups)
+        stack.push_async_callback(readers.close)
+        runner = _runner(blueprint, ground, blueprint.client or lane)
+        if blueprint.client is None:
+            # Last, so that the server listens before the import takes its share of the processor.
+            await stack.enter_async_context(_loading(lane))
+        yield Services(
+            settings=settings,
+            authenticator=_authenticator(blueprint, database, voyage, stack),
+            database=database,
+            vault=blueprint.vault,
+            registry=blueprint.registry,
+            transport=transport,
+            models=models,
+            voyage=voyage,
+            lane=lane if blueprint.client is None else None,
+            hub=ground.hub,
+            readers=readers,
+            runner=runner,
+        )
+
+
+async def _open_ground(
+    blueprint: Blueprint, database: Database, voyage: VoyageClient | None, stack: AsyncExitStack
+) -> _Ground:
+    """Take over what the last process has left, then give what runs need; it is closed with `stack`."""
+    settings = blueprint.settings
+    hub = RunHub(settings.max_runs, settings.max_runs_per_user, grace_s=settings.shutdown_grace_seconds)
+    wakeups = await stack.enter_async_context(_wakeups(blueprint))
+    replica = _replica(blueprint, database, hub, wakeups)
+    stack.push_async_callback(replica.close)
+    log = await _open_log(blueprint, database, wakeups, stack)
+    await replica.open()
+    # The runs end first, then the log has everything of theirs, then this process says that it is gone.
+    stack.push_async_callback(hub.drain)
+    return _Ground(database, voyage, hub, wakeups, log, replica.id)
+
+
+def _wakeups(blueprint: Blueprint) -> Wakeups:
+    """Give what wakes readers: on other replicas too, where a server for that is configured."""
+    url = as_secret(blueprint.settings.valkey_url)
+    return ValkeyWakeups(url, prefix="gateway") if url is not None else Wakeups()
+
+
+def _replica(blueprint: Blueprint, database: Database, hub: RunHub, wakeups: Wakeups) -> Replica:
+    settings = blueprint.settings
+    return Replica(
+        database,
+        hub,
+        wakeups,
+        lease_s=settings.lease_seconds,
+        keep_events=timedelta(hours=settings.event_retention_hours),
+    )
+
+
+async def _open_log(blueprint: Blueprint, database: Database, wakeups: Wakeups, stack: AsyncExitStack) -> EventLog:
+    """Store what the last process could not, then give the writer of events, which is closed with `stack`."""
+    folder = await asyncio.to_thread(spill_folder, blueprint.settings)
+    store = EventStore(database)
+    stack.push_async_callback(store.close)
+    # Several gateways may share a folder: what one database has not, another one would refuse.
+    label = await asyncio.to_thread(database_label, blueprint.settings.database_url)
+
+    async def append(events: Sequence[NewEvent]) -> None:
+        refused = await store.append(events)
+        if refused:
+            _LOG.warning("events_from_spill_refused", runs=len(refused), reason="ended by another process")
+
+    restored = await restore(folder, append, names=f"{label}-*")
+    if restored:
+        _LOG.warning("events_restored_from_spill", count=restored)
+    spill = Spill(folder, f"{label}-{uuid.uuid4().hex}")
+    log = EventLog(store, spill, tell=lambda run_id: wakeups.tell(run_topic(run_id)))
+    log.open()
+    stack.push_async_callback(log.close)
+    return log
+
+
+def spill_folder(settings: Settings) -> Path:
+    """Give where events wait while the database is away; raises `ConfigError` where nothing can be written."""
+    if settings.spill_dir is not None:
+        folder = settings.spill_dir
+    else:
+        file = sqlite_path(settings.database_url)
+        folder = file.parent if file is not None else Path(tempfile.gettempdir())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        message = "GATEWAY_SPILL_DIR: not a folder that this process may write to."
+        raise ConfigError(message)
+    return folder
+
+
+def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient) -> Runner:
+    settings = blueprint.settings
+    return Runner(
+        ground.database,
+        blueprint.vault,
+        blueprint.registry,
+        client,
+        ground.hub,
+        log=ground.log,
+        wakeups=ground.wakeups,
+        owner=ground.owner,
+        limits=RunLimits(
+            max_answer_chars=settings.max_answer_chars,
+            context_s=settings.context_seconds,
+            retry=RetryPolicy(max_attempts=settings.max_attempts),
+        ),
+        instance_key=blueprint.instance_key,
+        voyage=ground.voyage,
+    )
+
+
+def _authenticator(
+    blueprint: Blueprint, database: Database, voyage: VoyageClient | None, stack: AsyncExitStack
+) -> Authenticator:
+    """Give the ways to sign in that are on; what they own is closed with `stack`."""
+    if blueprint.settings.dev:
+        return DevAuthenticator()
+    on = blueprint.settings.auth_methods
+    sessions = None
+    if "voyage_session" in on and voyage is not None:
+        sessions = VoyageSessions(
+            voyage, ttl_s=blueprint.settings.session_cache_seconds, trusted_origins=blueprint.trusted_origins
+        )
+        stack.push_async_callback(sessions.close)
+    book = TokenBook(database)
+    stack.push_async_callback(book.close)
+    return Methods(
+        voyage_session=sessions,
+        service_tokens=ServiceTokens(book.find) if "service_tokens" in on else None,
+        static_tokens=blueprint.static_tokens if "static_tokens" in on else None,
+    )
+
+
+async def _prepare(database: Database, vault: Vault | None) -> None:
+    """Check the master keys against the database."""
+    async with database.write() as session:
+        await verify_key_checks(session, vault.check_values() if vault is not None else {}, utc_now())
+
+
+@asynccontextmanager
+async def _loading(lane: LitellmLane) -> AsyncGenerator[None]:
+    """Load litellm meanwhile: its import takes seconds, which no start should wait for."""
+    loading = asyncio.create_task(lane.load(), name="load litellm")
+    try:
+        yield
+    finally:
+        loading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loading
