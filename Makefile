@@ -4,7 +4,7 @@ BIN := .venv/bin
 COMPILE := pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap run test prove lint types contracts pytest docs lock clean
+.PHONY: help bootstrap run test prove bench lint types contracts pytest docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: bootstrap ## everything a change must pass, the fast checks first
 
 prove: bootstrap ## the long proofs
 	$(BIN)/pytest -m prove
+
+bench: bootstrap ## 200 durable streams against the bare upstream, as ratios
+	$(BIN)/python -m bench.streams
 
 lint: bootstrap ## ruff: rules and format
 	$(BIN)/ruff check

@@ -1,0 +1,66 @@
+"""Durable streams through one gateway process, against the same load straight at the upstream.
+
+`python -m bench.streams`; what it prints is explained in bench/README.md.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from bench.child import ChildFailed
+from bench.disk import sync_ms
+from bench.rounds import Order, Round, measure
+from bench.summary import Summary
+from bench.table import lines_of
+
+
+def main() -> int:
+    """Measure and print; 1 when something broke, never because something was slow."""
+    options = _options()
+    # Otherwise the processes that were started would outlive this one.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(1))
+    try:
+        with tempfile.TemporaryDirectory(prefix="gateway-bench-") as name:
+            rounds, summary = _measure(options, Path(name))
+    except ChildFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
+    if options.json:
+        sys.stdout.buffer.write(orjson.dumps({"rounds": rounds, "summary": summary}) + b"\n")
+    else:
+        sys.stdout.write("\n".join(lines_of(rounds, summary)) + "\n")
+    return 0 if summary.whole else 1
+
+
+def _measure(options: argparse.Namespace, folder: Path) -> tuple[list[Round], Summary]:
+    order = Order(
+        streams=options.streams,
+        chunks=options.chunks,
+        seconds=options.seconds,
+        folder=folder,
+        database=None if options.database == "sqlite" else options.database,
+    )
+    rounds = [measure(order, number) for number in range(options.rounds)]
+    return rounds, Summary.of(rounds, sync_ms=sync_ms(folder))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.streams", description=__doc__)
+    parser.add_argument("--streams", type=int, default=200, help="at once (%(default)s)")
+    parser.add_argument("--chunks", type=int, default=500, help="of one stream (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of the measured window (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="direct and gateway, so many times (%(default)s)")
+    parser.add_argument("--database", default="sqlite", help="sqlite, a new file each round, or a PostgreSQL URL")
+    parser.add_argument("--json", action="store_true", help="everything, for a program")
+    options = parser.parse_args()
+    if min(options.streams, options.chunks, options.seconds, options.rounds) <= 0:
+        parser.error("streams, chunks, seconds and rounds must be more than 0")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""All rounds in one: the gateway as ratios to, and differences from, the same load without it."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from bench.figures import Spread
+from bench.rounds import Round
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The median of the rounds; times in milliseconds."""
+
+    delivered_percent: float
+    """Of what arrived without the gateway in the same round."""
+    added_first_token: Spread
+    added_transit: Spread
+    us_per_chunk: float
+    times_direct: float
+    """CPU for each chunk, compared with what the bare upstream takes to write it."""
+    loop_lag: Spread
+    mib: float
+    sync_ms: float
+    """Of the folder that the SQLite files are in."""
+    whole: bool
+    """Whether every stream of every round came whole: figures of broken streams mean nothing."""
+
+    @classmethod
+    def of(cls, rounds: Sequence[Round], *, sync_ms: float) -> Self:
+        """Compare each round with itself, then take the median."""
+
+        def middle(figure: Callable[[Round], float]) -> float:
+            return statistics.median(map(figure, rounds))
+
+        def spread(figure: Callable[[Round], Spread]) -> Spread:
+            return Spread(p50=middle(lambda each: figure(each).p50), p99=middle(lambda each: figure(each).p99))
+
+        return cls(
+            delivered_percent=middle(
+                lambda each: 100 * each.gateway.delivered_share / max(each.direct.delivered_share, 1e-9)
+            ),
+            added_first_token=spread(lambda each: each.gateway.first_token.beyond(each.direct.first_token)),
+            added_transit=spread(lambda each: each.gateway.transit.beyond(each.direct.transit)),
+            us_per_chunk=middle(lambda each: each.gateway.server_us_per_chunk),
+            times_direct=middle(
+                lambda each: each.gateway.server_us_per_chunk / max(each.direct.server_us_per_chunk, 1e-9)
+            ),
+            loop_lag=spread(lambda each: each.lag),
+            mib=middle(lambda each: each.gateway.server_mib),
+            sync_ms=sync_ms,
+            whole=all(side.streams and not side.errors for each in rounds for side in (each.direct, each.gateway)),
+        )

@@ -1,0 +1,63 @@
+"""The figures as lines for a person."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bench.figures import Figures, Spread
+from bench.rounds import Round
+from bench.summary import Summary
+
+_ROW: Final = "{:<12}{:>11}{:>16}{:>16}{:>10}{:>7}{:>7}{:>16}{:>7}{:>8}{:>9}"
+_HEAD: Final = (
+    "",
+    "delivered",
+    "first token ms",
+    "transit ms",
+    "us/chunk",
+    "cores",
+    "MiB",
+    "loop lag ms",
+    "load",
+    "others",
+    "streams",
+)
+
+
+def lines_of(rounds: Sequence[Round], summary: Summary) -> Iterator[str]:
+    """Give one line for each load, then what the gateway adds; pairs are p50 and p99."""
+    yield _ROW.format(*_HEAD).rstrip()
+    for number, each in enumerate(rounds, start=1):
+        yield _line(f"direct {number}", each.direct, "")
+        yield _line(f"gateway {number}", each.gateway, _pair(each.lag))
+    yield ""
+    yield f"delivered          {summary.delivered_percent:.1f} % of direct"
+    yield f"added first token  {_pair(summary.added_first_token)} ms"
+    yield f"added transit      {_pair(summary.added_transit)} ms"
+    yield f"CPU for a chunk    {summary.us_per_chunk:.1f} us, {summary.times_direct:.1f} x direct"
+    yield f"loop lag           {_pair(summary.loop_lag)} ms"
+    yield f"resident           {summary.mib:.0f} MiB"
+    yield f"fdatasync here     {summary.sync_ms:.2f} ms"
+    for number, each in enumerate(rounds, start=1):
+        for side, figures in (("direct", each.direct), ("gateway", each.gateway)):
+            for what, times in figures.errors.items():
+                yield f"BROKEN             {side} {number}: {what}, {times} times"
+
+
+def _line(name: str, figures: Figures, lag: str) -> str:
+    return _ROW.format(
+        name,
+        f"{100 * figures.delivered_share:.1f} %",
+        _pair(figures.first_token),
+        _pair(figures.transit),
+        f"{figures.server_us_per_chunk:.1f}",
+        f"{figures.server_cores:.2f}",
+        f"{figures.server_mib:.0f}",
+        lag,
+        f"{figures.load_cores:.2f}",
+        f"{figures.other_cores:.2f}",
+        figures.streams,
+    )
+
+
+def _pair(spread: Spread) -> str:
+    return f"{spread.p50:.2f} / {spread.p99:.2f}"
