@@ -16,8 +16,9 @@ from tests.replicas.pair import Pair, replicas_of
 from tests.replicas.play import Play
 from tests.replicas.reading import Ended, Reading
 
-TOLD_S = 10.0
-"""Much less than the deadlines of the model call, of which the first ends after a minute."""
+TOLD_S = 25.0
+"""A process that is held amid a transaction keeps its locks for ten seconds, besides the lease; the deadlines of the
+model call are much longer, of which the first ends after a minute."""
 
 
 @dataclass(frozen=True, slots=True)
