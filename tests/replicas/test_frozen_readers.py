@@ -60,8 +60,7 @@ async def judge(place: Place, watch: Watch, begun: float, record: Record) -> Non
     record("lag_ms", lag)
     record("stop", ended)
     assert watch.growth_mb < GROWTH_MB
-    # What others on this machine take of it is there before any reader comes.
-    assert watch.p99_ms - before < LAG_LIMIT_MS
+    assert watch.p99_ms < LAG_LIMIT_MS
     assert len(watch.waits) > 300
     assert ended.code == 0
     assert [line for line in place.replica.errors() if not any(words in line for words in _CUT)] == []
