@@ -26,6 +26,8 @@ LOOKS_AT_ONCE: Final = 2
 """Of all readers together: whoever asks for something short does not wait behind a hundred long replays."""
 FIRST_EVENTS: Final = 16
 """What a reader's first look takes; the next ones take what such events fill a batch with."""
+CLOSE_S: Final = 2.0
+"""A database that does not answer may not hold up the end of the process."""
 RETRY_MS: Final = 1_000
 T = TypeVar("T")
 
@@ -48,9 +50,9 @@ class Readers:
         self._leaving = True
 
     async def close(self) -> None:
-        """Wait for what readers that have left were still asking the database."""
+        """Wait a moment for what readers that have left were still asking the database."""
         if self._looks:
-            await asyncio.wait(self._looks)
+            await asyncio.wait(self._looks, timeout=CLOSE_S)
 
     def follow(self, run_id: UUID, after: int = 0, *, user_id: str) -> AsyncGenerator[Sequence[Entry]]:
         """Give what comes after event `after`, in batches, until the terminal event.
