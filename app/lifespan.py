@@ -24,7 +24,7 @@ from app.db.engine import database_label, sqlite_path
 from app.db.event_store import EventStore
 from app.db.key_checks import verify_key_checks
 from app.db.lock import only_process
-from app.db.run_events import NewEvent
+from app.db.run_events import NewEvents
 from app.db.session import Database
 from app.deps import Services
 from app.errors import ConfigError
@@ -161,12 +161,14 @@ async def _open_log(blueprint: Blueprint, database: Database, wakeups: Wakeups, 
     # Several gateways may share a folder: what one database has not, another one would refuse.
     label = await asyncio.to_thread(database_label, blueprint.settings.database_url)
 
-    async def append(events: Sequence[NewEvent]) -> None:
-        refused = await store.append(events)
+    async def append(events: Sequence[NewEvents]) -> None:
+        refused = (await store.append(events)).refused
         if refused:
             _LOG.warning("events_from_spill_refused", runs=len(refused), reason="ended by another process")
 
+    await store.recover()
     restored = await restore(folder, append, names=f"{label}-*")
+    await store.fold(everything=True)
     if restored:
         _LOG.warning("events_restored_from_spill", count=restored)
     spill = Spill(folder, f"{label}-{uuid.uuid4().hex}")

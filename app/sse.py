@@ -5,26 +5,29 @@ for `data: ` (the Voyage chat) and readers of the whole protocol take the same b
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, final
 
-import anyio
 import structlog
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from sse_starlette.sse import SendTimeoutError
-from starlette.types import Message, Receive, Scope, Send
+from sse_starlette.sse import AppStatus
+from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 DONE: Final = b"data: [DONE]\n\n"
 CUT: Final = "gateway.cut"
 """The extension of the ASGI scope in which `now` is a function that ends the connection at once."""
+DIRECT: Final = "gateway.direct"
+"""The extension in which `send` is the server's own, past all middlewares."""
 HEADERS: Final[Mapping[str, str]] = {
     # no-transform keeps proxies from compressing, which would buffer.
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
 }
+_PING: Final = ServerSentEvent(comment="ping", sep="\n").encode()
+_LOOK_S: Final = 1.0
+"""How often a stream is looked at, at the least: whether it is silent, stuck, or to end with the server."""
 _LOG: Final[Any] = structlog.get_logger(__name__)
 
 
@@ -69,95 +72,100 @@ def respond(
     `batches` ends after the terminal event; a reader that goes away, or is too slow, ends nothing but itself. After
     an event without a number there is no `[DONE]`: the run goes on elsewhere.
     """
-    return _Stream(
-        _frames(batches, run_id),
-        headers={**HEADERS, **(headers or {})},
-        ping=limits.ping_s,
-        ping_message_factory=_ping,
-        send_timeout=limits.send_s,
-        # Without these two the library cuts a stream half a second after the signal, in the middle of a frame.
-        shutdown_event=anyio.Event(),
-        shutdown_grace_period=limits.grace_s,
-    )
+    return _Stream(batches, run_id, limits, headers={**HEADERS, **(headers or {})})
 
 
-async def _frames(batches: AsyncIterator[Iterable[Entry]], run_id: str) -> AsyncGenerator[bytes]:
-    done = True
-    try:
-        async for batch in batches:
-            frames = [frame(entry, run_id) for entry in batch]
-            yield frames[0] if len(frames) == 1 else b"".join(frames)
-            done = all(entry.seq for entry in batch)
-        if done:
-            yield DONE
-    finally:
-        if isinstance(batches, AsyncGenerator):
-            await batches.aclose()
-
-
-def _ping() -> ServerSentEvent:
-    return ServerSentEvent(comment="ping", sep="\n")
+class _TooSlowError(Exception):
+    """The reader has taken nothing for too long."""
 
 
 @final
 class _Stream(EventSourceResponse):
-    """A response to which a reader that stopped reading is an everyday event, not a failure of the server."""
+    """The library's response with a sending loop of its own.
 
-    _sending_since: float | None = None
-    _too_slow = False
-    _streaming: "asyncio.Task[Any] | None" = None
-    _loop: asyncio.AbstractEventLoop
+    One task sends and does nothing else, so that an event resumes one task and no chain of them; the request's own
+    task looks from time to time. The library's loop has four tasks for each stream and a timer for each event: see
+    `docs/decisions/0024`.
+    """
 
-    @override
-    async def _send_with_timeout(self, send: Send, message: Message) -> None:
-        # A timer for each event, as the library sets one, is more than all else that a response does; see `_watched`.
-        self._sending_since = self._loop.time()
-        try:
-            await send(message)
-        finally:
-            self._sending_since = None
-
-    @override
-    async def _stream_response(self, send: Send) -> None:
-        self._streaming = asyncio.current_task()
-        try:
-            await super()._stream_response(send)
-        except asyncio.CancelledError:
-            if self._too_slow:
-                raise SendTimeoutError from None
-            raise
-
-    @contextmanager
-    def _watched(self) -> Generator[None]:
-        """Look from time to time, for the block, whether a reader takes what it is sent."""
-        loop, seconds = asyncio.get_running_loop(), self.send_timeout or 0.0
-        self._loop = loop
-
-        def look() -> None:
-            nonlocal timer
-            since, task = self._sending_since, self._streaming
-            if since is not None and task is not None and loop.time() - since >= seconds:
-                self._too_slow = True
-                task.cancel()
-            else:
-                timer = loop.call_later(seconds / 4, look)
-
-        timer = loop.call_later(seconds, look)
-        try:
-            yield
-        finally:
-            timer.cancel()
+    def __init__(
+        self, batches: AsyncIterator[Iterable[Entry]], run_id: str, limits: StreamLimits, *, headers: dict[str, str]
+    ) -> None:
+        super().__init__(batches, headers=headers)  # pyright: ignore[reportUnknownMemberType]  # its dict has no types
+        self._batches = batches
+        self._run_id = run_id
+        self._limits = limits
+        self._sending_since: float | None = None
+        self._quiet_since = 0.0
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        extensions: Mapping[str, Any] = scope.get("extensions", {})
+        send = extensions.get(DIRECT, {}).get("send", send)
+        sending = asyncio.create_task(self._send_all(send), name="stream")
+        leaving = asyncio.create_task(_disconnect(receive), name="stream: disconnect")
         try:
-            with self._watched():
-                await super().__call__(scope, receive, send)
-        except SendTimeoutError:
-            _LOG.info("reader_too_slow", send_timeout_s=self.send_timeout)
+            await self._watch(sending, leaving, send)
+        except _TooSlowError:
+            _LOG.info("reader_too_slow", send_timeout_s=self._limits.send_s)
             # Returning leaves the response incomplete, and a server without this closes the connection, which waits
             # for the reader to take what was sent.
-            cut = scope.get("extensions", {}).get(CUT)
-            if cut is not None:
-                cut["now"]()
-                await asyncio.sleep(0)  # in which the server hears of it
+            if CUT in extensions:
+                extensions[CUT]["now"]()
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.wait((sending, leaving))
+        if not sending.cancelled():
+            sending.result()
+
+    async def _watch(self, sending: "asyncio.Task[None]", leaving: "asyncio.Task[None]", send: Send) -> None:
+        """Wait until one of the two is done, or the server's grace is over; raises `_TooSlowError`."""
+        limits, loop = self._limits, asyncio.get_running_loop()
+        look_s = min(_LOOK_S, limits.ping_s / 4, limits.send_s / 4)
+        end: float | None = None
+        self._quiet_since = loop.time()
+        while True:
+            done, _ = await asyncio.wait((sending, leaving), timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
+            now = loop.time()
+            if AppStatus.should_exit and end is None:
+                end = now + limits.grace_s
+            if done or (end is not None and now >= end):
+                return
+            if self._sending_since is not None:
+                if now - self._sending_since >= limits.send_s:
+                    raise _TooSlowError
+            elif now - self._quiet_since >= limits.ping_s:
+                await self._ping(send)
+
+    async def _ping(self, send: Send) -> None:
+        self._quiet_since = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._limits.send_s):
+                await send({"type": "http.response.body", "body": _PING, "more_body": True})
+        except TimeoutError:
+            raise _TooSlowError from None
+
+    async def _send_all(self, send: Send) -> None:
+        now, run_id, done = asyncio.get_running_loop().time, self._run_id, True
+        batches = self._batches
+        try:
+            async for batch in batches:
+                frames = [frame(entry, run_id) for entry in batch]
+                body = frames[0] if len(frames) == 1 else b"".join(frames)
+                self._sending_since = now()
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                self._quiet_since, self._sending_since = self._sending_since, None
+                done = all(entry.seq for entry in batch)
+        finally:
+            if isinstance(batches, AsyncGenerator):
+                await batches.aclose()
+        if done:
+            await send({"type": "http.response.body", "body": DONE, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

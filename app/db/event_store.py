@@ -1,17 +1,19 @@
 """Stores the events of all runs, many in one transaction, on a connection of its own."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.failures import FAILURES, as_gateway_error
-from app.db.run_events import NewEvent, append_events
+from app.db.run_events import NewEvents, append_events
 from app.db.session import Database
-from app.db.sqlite_events import append_in_one_visit
+from app.db.sqlite_events import NOTHING_FOLDED, Folded, SqliteEvents
+from app.errors import StorageUnavailable
 
 APPEND_SECONDS: Final = 2.0
 """What one transaction may take before it counts as failed: readers wait for it."""
@@ -22,9 +24,22 @@ BUSY_MILLISECONDS: Final = 250
 _CLOSE_SECONDS: Final = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of events."""
+
+    refused: frozenset[UUID] = frozenset()
+    """The runs that took none, as somebody else has ended them or they are gone."""
+    folded: Folded = field(default_factory=lambda: NOTHING_FOLDED)
+    """What is where readers of the database look for it: here everything, on SQLite what was folded by the way."""
+
+
 @final
 class EventStore:
-    """Owns its connection; `close` it. For one caller at a time."""
+    """Owns its connection; `close` it. For one caller at a time.
+
+    On SQLite events go into a journal first, and are folded into pages of one run each: see `app.db.sqlite_events`.
+    """
 
     def __init__(self, database: Database) -> None:
         """Connect with the first events."""
@@ -32,28 +47,52 @@ class EventStore:
         self._connection: AsyncConnection | None = None
         self._driver: Any = None
         """SQLite's own connection, asked without SQLAlchemy in between."""
+        self._sqlite = SqliteEvents()
 
-    async def append(self, events: Sequence[NewEvent]) -> frozenset[UUID]:
-        """Store `events` and give the runs that took none, as somebody else has ended them or they are gone.
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to `fold`."""
+        return self._sqlite.waits
+
+    async def append(self, events: Sequence[NewEvents]) -> Appended:
+        """Store `events`.
 
         Raises `StorageUnavailable`; then what became of them is unknown, and it may be called with them again.
         """
+        async with self._writing() as connection:
+            if self._driver is not None:
+                return Appended(*await self._sqlite.append(self._driver, events))
+            refused = await append_events(connection, events)
+            await connection.commit()
+            return Appended(refused, {each.run_id: each.entries[-1].seq for each in events})
+
+    async def fold(self, *, everything: bool = False) -> Folded:
+        """Fold what is old, or everything, and give what was folded; raises `StorageUnavailable`."""
+        if not self._sqlite.waits:
+            return NOTHING_FOLDED
+        async with self._writing():
+            return await self._sqlite.fold(self._driver, everything=everything)
+
+    async def recover(self) -> int:
+        """Fold what a process that died has left unfolded, and give the number of those events.
+
+        For the start, before anybody ends their runs; raises `StorageUnavailable`.
+        """
+        async with self._writing():
+            return 0 if self._driver is None else await self._sqlite.recover(self._driver)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[AsyncConnection]:
         try:
             async with asyncio.timeout(APPEND_SECONDS), self._database.turn(TURN_SECONDS, first=True):
-                connection = await self._connected()
-                if self._driver is not None:
-                    refused = await append_in_one_visit(self._driver, events)
-                else:
-                    refused = await append_events(connection, events)
-                    await connection.commit()
+                yield await self._connected()
         except FAILURES as failure:
             # Not rolled back but closed: a server that hangs would not answer to that either.
-            await self.close()
+            await self._disconnect()
             raise as_gateway_error(failure) from None
         except BaseException:
-            await self.close()
+            await self._disconnect()
             raise
-        return refused
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None:
@@ -66,7 +105,12 @@ class EventStore:
         return self._connection
 
     async def close(self) -> None:
-        """Give the connection up; the next events open another one."""
+        """Fold what is left, if the database answers, and give the connection up; more events open another one."""
+        with suppress(StorageUnavailable):
+            await self.fold(everything=True)
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         connection, self._connection, self._driver = self._connection, None, None
         if connection is None:
             return

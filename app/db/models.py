@@ -131,7 +131,7 @@ class Run(Base):
 
 
 class RunEvent(Base):
-    """One event of a run, exactly as it is shown."""
+    """One event of a run, exactly as it is shown; or a page of them: see `app.db.event_pages`."""
 
     __tablename__ = "run_events"
 
@@ -140,6 +140,16 @@ class RunEvent(Base):
     type: Mapped[str] = mapped_column(String(40))
     data: Mapped[str] = mapped_column(Text)
     """One line of JSON."""
+
+
+class EventJournal(Base):
+    """The newest events of all runs on SQLite, those of one transaction in a row: see `app.db.sqlite_events`."""
+
+    __tablename__ = "event_journal"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    lines: Mapped[bytes]
+    """One event a line, its run's id before it."""
 
 
 class Replica(Base):

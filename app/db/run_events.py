@@ -1,49 +1,59 @@
 """Queries about the events of runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Integer, String, Text, Uuid, bindparam, delete, func, insert, select
+from sqlalchemy import Integer, Row, String, Text, Uuid, bindparam, delete, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.db.models import Run, RunEvent
+from app.db.event_pages import PAGE, entries_of, in_order, pages_of, read_journal
+from app.db.models import EventJournal, Run, RunEvent
 from app.entry import Entry
 from app.events import RunStatus
 
+_PAGES_AT_ONCE: Final = 4
+"""Each may be as large as a whole batch of a reader."""
+
 
 @dataclass(frozen=True, slots=True)
-class NewEvent:
-    """One event on its way into the database."""
+class NewEvents:
+    """Events of one run on their way into the database."""
 
     run_id: UUID
     epoch: int
     """The one in which the run is in hand here; a run that has another one by now takes nothing."""
-    entry: Entry
+    entries: Sequence[Entry]
 
-    def row(self) -> dict[str, Any]:
-        """Give the values of its statement."""
-        entry = self.entry
-        data = entry.data.decode()
-        return {"p_run": self.run_id, "p_epoch": self.epoch, "p_seq": entry.seq, "p_type": entry.type, "p_data": data}
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Give the values of their statements."""
+        for entry in self.entries:
+            data = entry.data.decode()
+            yield {
+                "p_run": self.run_id,
+                "p_epoch": self.epoch,
+                "p_seq": entry.seq,
+                "p_type": entry.type,
+                "p_data": data,
+            }
 
 
-async def append_events(connection: AsyncConnection, events: Sequence[NewEvent]) -> frozenset[UUID]:
+async def append_events(connection: AsyncConnection, events: Sequence[NewEvents]) -> frozenset[UUID]:
     """Store events of runs that are running in the epoch they name, and give the runs that took none.
 
     An event that is stored already is left as it is, so that a try whose outcome is unknown can be repeated. The runs
     are locked in the order of their ids, until the transaction ends: nobody else ends one meanwhile.
     """
-    ordered = sorted(events, key=lambda event: (event.run_id.int, event.entry.seq))
-    dialect = connection.dialect.name
-    done = await connection.execute(_APPEND[dialect], [event.row() for event in ordered])
-    if done.rowcount == len(ordered):
+    ordered = sorted(events, key=lambda each: each.run_id.int)
+    rows = [row for each in ordered for row in each.rows()]
+    done = await connection.execute(_APPEND[connection.dialect.name], rows)
+    if done.rowcount == len(rows):
         return frozenset()
-    epochs: Mapping[UUID, int] = {event.run_id: event.epoch for event in ordered}
+    epochs: Mapping[UUID, int] = {each.run_id: each.epoch for each in ordered}
     running = select(Run.id, Run.epoch).where(Run.id.in_(epochs), Run.status == RunStatus.RUNNING.value)
     held = {row.id for row in await connection.execute(running) if row.epoch == epochs[row.id]}
     return frozenset(epochs) - held
@@ -69,17 +79,60 @@ _APPEND: Final[Mapping[str, Any]] = MappingProxyType({"postgresql": _append(post
 _ADD: Final = insert(RunEvent.__table__)  # pyright: ignore[reportArgumentType]  # typed as any clause
 
 
+def _add_new(dialect: Any) -> Any:  # noqa: ANN401 - see _append
+    return dialect.insert(RunEvent.__table__).on_conflict_do_nothing()
+
+
+_ADD_NEW: Final[Mapping[str, Any]] = MappingProxyType({"postgresql": _add_new(postgresql), "sqlite": _add_new(sqlite)})
+"""A page may be there already: see `app.db.sqlite_events`."""
+
+
 async def add_event(session: AsyncSession, run_id: UUID, entry: Entry) -> None:
     """Store one event in the transaction that makes it true."""
     values = {"run_id": run_id, "seq": entry.seq, "type": entry.type, "data": entry.data.decode()}
     await session.execute(_ADD, values)
 
 
+async def add_events(session: AsyncSession, run_id: UUID, entries: Sequence[Entry]) -> None:
+    """Store the last events of a run; the very last one is a row of its own."""
+    pages = [*pages_of(entries[:-1]), *entries[-1:]]
+    rows = [{"run_id": run_id, "seq": page.seq, "type": page.type, "data": page.data.decode()} for page in pages]
+    if rows:
+        await session.execute(_ADD_NEW[session.get_bind().dialect.name], rows)
+
+
 async def read_events(session: AsyncSession, *, run_id: UUID, after: int, limit: int) -> tuple[Entry, ...]:
     """Give up to `limit` events of a run after number `after`, in order; the caller has checked whose run it is."""
     events = select(RunEvent.seq, RunEvent.type, RunEvent.data)
-    events = events.where(RunEvent.run_id == run_id, RunEvent.seq > after).order_by(RunEvent.seq).limit(limit)
-    return tuple(Entry(row.seq, row.type, row.data.encode()) for row in await session.execute(events))
+    events = events.where(RunEvent.run_id == run_id, RunEvent.seq > after).order_by(RunEvent.seq)
+    if session.get_bind().dialect.name == "sqlite":
+        found: list[Entry] = []
+        few = min(limit, _PAGES_AT_ONCE)
+        while len(found) < limit:
+            rows = (await session.execute(events.where(RunEvent.seq > after).limit(few))).all()
+            found += _after(rows, after)
+            if len(rows) < few or not found:
+                return tuple(found[:limit])
+            if rows[-1].type != PAGE:
+                few = limit  # single events, of which there may be many
+            after = rows[-1].seq
+        return tuple(found[:limit])
+    rows = (await session.execute(events.limit(limit))).all()
+    return tuple(_after(rows, after))
+
+
+def _after(rows: Iterable[Row[int, str, str]], after: int) -> Iterator[Entry]:
+    entries = (entry for row in rows for entry in entries_of(row.seq, row.type, row.data.encode()))
+    return in_order(entries, after=after)
+
+
+async def unfolded_events(session: AsyncSession, *, run_id: UUID, after: int) -> Sequence[Entry]:
+    """Give the events of a run after number `after` that only SQLite's journal has; for a run that nobody writes."""
+    if session.get_bind().dialect.name != "sqlite":
+        return ()
+    rows = await session.scalars(select(EventJournal.lines).order_by(EventJournal.id))
+    entries = (entry for lines in rows for _, entry in read_journal(lines, run_id=run_id.hex))
+    return list(in_order(entries, after=after))
 
 
 async def last_event_seq(session: AsyncSession, *, run_id: UUID) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Conversation, Message, Replica, Run
-from app.db.run_events import add_event
+from app.db.run_events import add_events
 from app.entry import Entry
 from app.errors import ConversationBusy, NotFound
 from app.events import RunStatus
@@ -173,9 +173,9 @@ async def claim_run(session: AsyncSession, run_id: UUID, *, user_id: str, conver
 
 
 async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
-    session: AsyncSession, run_id: UUID, end: RunEnd, *, epoch: int, last: Entry | None, now: datetime
+    session: AsyncSession, run_id: UUID, end: RunEnd, *, epoch: int, events: Sequence[Entry], now: datetime
 ) -> bool:
-    """Write how the run ended into the run and its message, and its last event.
+    """Write how the run ended into the run and its message, and its last events.
 
     Gives False, and changes nothing, when the run has ended already, somebody else has it in hand, or its
     conversation is gone.
@@ -190,14 +190,13 @@ async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
         "p_ttft_ms": end.ttft_ms,
         "p_latency_ms": end.latency_ms,
     }
-    counted = {"p_attempts": end.attempts, "p_finished_at": now, "p_last_seq": last.seq if last else None}
+    counted = {"p_attempts": end.attempts, "p_finished_at": now, "p_last_seq": events[-1].seq if events else None}
     message_id = await session.scalar(_END_RUN, held | ended | counted)
     if message_id is None:
         return False
     said = {"p_message": message_id, "p_content": end.content, "p_tool_calls": end.tool_calls}
     await session.execute(_END_MESSAGE, ended | said)
-    if last is not None:
-        await add_event(session, run_id, last)
+    await add_events(session, run_id, events)
     return True
 
 

@@ -9,7 +9,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import ErrorBody, InvalidInput
-from app.sse import CUT
+from app.sse import CUT, DIRECT
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Request line and headers together, give or take one slice."""
@@ -69,6 +69,8 @@ class BoundedHttp(HttpToolsProtocol):
         # A connection that is only closed stays until the client has taken what is in its buffer.
         self.scope["extensions"] = {CUT: {"now": self.transport.abort}}
         super().on_headers_complete()
+        # What a stream sends after its head concerns no middleware, and there are six of them.
+        self.scope["extensions"][DIRECT] = {"send": self.cycle.send}
 
     @override
     def send_400_response(self, msg: str) -> None:

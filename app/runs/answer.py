@@ -15,7 +15,7 @@ from app.errors import (
     StorageUnavailable,
     StreamInterrupted,
 )
-from app.events import MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta, Usage
+from app.events import Event, MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta, Usage
 from app.providers.model import Delta, ModelClient, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece
 from app.providers.provider import Route
 from app.runs.assembler import Draft
@@ -24,7 +24,7 @@ from app.runs.estimate import estimate_usage
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 
-FAIR_DELTAS: Final = 4
+FAIR_DELTAS: Final = 8
 """A client can give buffered deltas without ever leaving the loop to others; after so many the run does it."""
 Note = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
@@ -140,16 +140,15 @@ class Answer:
             record["ended_ms"] = self._ms_since(started)
 
     async def _read(self, request: ModelRequest) -> None:
+        journal = self._run.journal
         async with self._client.stream(request) as deltas:
             async for delta in deltas:
-                self._measure(delta)
-                shown = self.draft.add(delta)
-                self._show(() if shown is None else (shown,))
+                self._take(delta)
                 if self._deltas % FAIR_DELTAS == 0:
                     await asyncio.sleep(0)
-                if self._run.journal.full:
+                if journal.full:
                     await self._room()
-                if self._run.journal.refused:
+                if journal.refused:
                     raise Interrupted(origin=self._origin, phase=Phase.MID_STREAM)
         if self.draft.finish is None:
             raise StreamInterrupted(origin=self._origin)
@@ -162,15 +161,24 @@ class Answer:
         except TimeoutError:
             raise StorageUnavailable from None
 
-    def _measure(self, delta: Delta) -> None:
+    def _take(self, delta: Delta) -> None:
+        """Fold one delta into the draft and show what can be shown of it."""
         self._deltas += 1
-        match delta:
-            case TextDelta(text) | ReasoningTextDelta(text):
-                self._chars += len(text)
-            case ToolCallPiece():
-                self._chars += len(delta.id or "") + len(delta.name or "") + len(delta.arguments)
-            case _:
-                pass
+        if type(delta) is TextDelta:
+            # Nearly all deltas: without the objects and the tables in between.
+            self._chars += len(delta.text)
+            self._check_size()
+            text = self.draft.add_text(delta.text)
+            if text:
+                self._show_event(MessageDelta(message_id=self._message_id, content=text))
+            return
+        self._chars += _chars(delta)
+        self._check_size()
+        shown = self.draft.add(delta)
+        if shown is not None:
+            self._show((shown,))
+
+    def _check_size(self) -> None:
         if self._chars > self._limits.max_answer_chars:
             self._refuse(f"longer than {self._limits.max_answer_chars} characters")
         if self._deltas > self._limits.max_deltas:
@@ -183,20 +191,25 @@ class Answer:
 
     def _show(self, deltas: Iterable[Delta]) -> None:
         for delta in deltas:
-            if self.ttft_ms is None:
-                self.ttft_ms = self.elapsed_ms
-            match delta:
-                case TextDelta(text):
-                    event = MessageDelta(message_id=self._message_id, content=text)
-                case ReasoningTextDelta(text):
-                    event = ReasoningDelta(message_id=self._message_id, reasoning=text)
-                case ToolCallPiece(index, id_, name, arguments):
-                    event = ToolCallDelta(
-                        message_id=self._message_id, index=index, id=id_, name=name, arguments=arguments
-                    )
-                case _:
-                    continue
-            self._run.journal.append(event)
+            event = self._event(delta)
+            if event is not None:
+                self._show_event(event)
+
+    def _show_event(self, event: Event) -> None:
+        if self.ttft_ms is None:
+            self.ttft_ms = self.elapsed_ms
+        self._run.journal.append(event)
+
+    def _event(self, delta: Delta) -> Event | None:
+        match delta:
+            case TextDelta(text):
+                return MessageDelta(message_id=self._message_id, content=text)
+            case ReasoningTextDelta(text):
+                return ReasoningDelta(message_id=self._message_id, reasoning=text)
+            case ToolCallPiece(index, id_, name, arguments):
+                return ToolCallDelta(message_id=self._message_id, index=index, id=id_, name=name, arguments=arguments)
+            case _:
+                return None
 
     def end(self) -> None:
         """Show what the draft still holds back; nothing follows."""
@@ -204,6 +217,16 @@ class Answer:
 
     def _ms_since(self, moment: float) -> int:
         return round((self._clock.monotonic() - moment) * 1000)
+
+
+def _chars(delta: Delta) -> int:
+    match delta:
+        case TextDelta(text) | ReasoningTextDelta(text):
+            return len(text)
+        case ToolCallPiece():
+            return len(delta.id or "") + len(delta.name or "") + len(delta.arguments)
+        case _:
+            return 0
 
 
 def _code(failure: BaseException) -> str:

@@ -21,6 +21,9 @@ class _Text:
         self._joiner = SurrogateJoiner()
 
     def add(self, piece: str) -> str:
+        if not self._joiner.holds and piece.isascii() and "\x00" not in piece:
+            self._pieces.append(piece)
+            return piece
         return self._keep(self._joiner.feed(piece))
 
     def end(self) -> str:
@@ -59,6 +62,10 @@ class Draft:
         self._text = _Text()
         self._reasoning = _Text()
         self._calls: dict[int, _Call] = {}
+
+    def add_text(self, text: str) -> str:
+        """Do what `add` does, for text alone."""
+        return self._text.add(text)
 
     def add(self, delta: Delta) -> Delta | None:
         """Fold one delta; give what of it can be shown by now, which is less while half a character is missing."""

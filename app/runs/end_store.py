@@ -128,4 +128,5 @@ class EndStore:
 
 async def _finish(session: Session, *, ending: Ending, last: Entry, now: datetime) -> bool:
     run = ending.run
-    return await runs.finish_run(session, run.run_id, ending.stored(), epoch=run.journal.epoch, last=last, now=now)
+    events = [*run.journal.unkept_before(last.seq), last]
+    return await runs.finish_run(session, run.run_id, ending.stored(), epoch=run.journal.epoch, events=events, now=now)

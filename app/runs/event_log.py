@@ -2,15 +2,17 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby, islice
 from typing import Final, Protocol, final
 from uuid import UUID
 
 import structlog
 
-from app.db.run_events import NewEvent
+from app.db.event_store import Appended
+from app.db.run_events import NewEvents
+from app.db.sqlite_events import Folded
 from app.entry import Entry
 from app.errors import StorageUnavailable
 from app.runs.journal import Journal
@@ -19,10 +21,8 @@ from app.runs.spill import Spill
 TRANSACTION_EVENTS: Final = 2_000
 SLOW_S: Final = 1.0
 """How long readers wait for the database before they are shown what only the spill file has."""
-BUSY_EVENTS: Final = 5
-"""So many at once come from many runs: then transactions follow one another at `BREATH_S`, so that each has more."""
-BREATH_S: Final = 0.003
-"""Short beside the pace at which a person reads, long beside a transaction; with little to do nobody waits for it."""
+IDLE_S: Final = 1.0
+"""How often the store may put old events away while nothing new comes."""
 PAUSE_S: Final = 0.1
 """Between two tries to store."""
 MAX_BACKLOG_BYTES: Final = 64_000_000
@@ -33,8 +33,17 @@ _log: Final = structlog.stdlib.get_logger(__name__)
 class Store(Protocol):
     """What `app.db.event_store` does."""
 
-    async def append(self, events: Sequence[NewEvent]) -> frozenset[UUID]:
-        """Store events and give the runs that took none; raises `StorageUnavailable`."""
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to fold."""
+        ...
+
+    async def append(self, events: Sequence[NewEvents]) -> Appended:
+        """Store events; raises `StorageUnavailable`."""
+        ...
+
+    async def fold(self) -> Folded:
+        """Put away what is old; raises `StorageUnavailable`."""
         ...
 
     async def close(self) -> None:
@@ -43,14 +52,22 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    """An entry that is numbered and not in the database yet."""
+class _Batch:
+    """Events of one run that are numbered and not in the database yet."""
 
     journal: Journal
-    entry: Entry
+    entries: Sequence[Entry]
 
-    def new(self) -> NewEvent:
-        return NewEvent(self.journal.run_id, self.journal.epoch, self.entry)
+    def new(self) -> NewEvents:
+        return NewEvents(self.journal.run_id, self.journal.epoch, self.entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(len(entry.data) for entry in self.entries)
+
+    def not_durable(self) -> "_Batch":
+        return _Batch(self.journal, [entry.not_durable() for entry in self.entries])
 
 
 @final
@@ -71,7 +88,9 @@ class EventLog:
         self._marked: dict[Journal, None] = {}
         self._in_hand = False
         self._work = asyncio.Event()
-        self._backlog: deque[_Waiting] = deque()
+        self._unkept: dict[UUID, Journal] = {}
+        """Runs with events that the store has yet to fold."""
+        self._backlog: deque[_Batch] = deque()
         self._backlog_bytes = 0
         self._file = asyncio.Lock()
         """The spill file and the backlog have the same events whenever nobody holds this."""
@@ -103,33 +122,45 @@ class EventLog:
 
     async def _write(self) -> None:
         while True:
-            await self._work.wait()
+            if not self._work.is_set():
+                await self._wait()
             self._work.clear()
             marked, self._marked = self._marked, {}
-            taken = [_Waiting(journal, entry) for journal in marked for entry in journal.take()]
+            taken = [_Batch(journal, entries) for journal in marked if (entries := journal.take())]
             self._in_hand = True
-            for first in range(0, len(taken), TRANSACTION_EVENTS):
-                part = taken[first : first + TRANSACTION_EVENTS]
+            for part in _parts(taken):
                 try:
                     await self._put(part)
                 except Exception as bug:  # noqa: BLE001 - it may cost the runs it struck, not all that are to come
                     _refuse(part, bug)
             self._in_hand = False
-            if len(taken) >= BUSY_EVENTS:
-                await asyncio.sleep(BREATH_S)
 
-    async def _put(self, waiting: list[_Waiting]) -> None:
+    async def _wait(self) -> None:
+        """Wait for work, and let the store put away what is old meanwhile."""
+        while self._store.waits:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    await self._work.wait()
+            except TimeoutError:
+                with suppress(StorageUnavailable):
+                    self._note(await self._store.fold())
+            else:
+                return
+        await self._work.wait()
+
+    async def _put(self, waiting: Sequence[_Batch]) -> None:
         """Bring events to where they are safe, then show them; waits for as long as that takes."""
         loop = asyncio.get_running_loop()
         slow_at = loop.time() + SLOW_S
         while True:
             if self._saving is None:
                 try:
-                    refused = await self._store.append([each.new() for each in waiting])
+                    stored = await self._store.append([each.new() for each in waiting])
                 except StorageUnavailable:
                     pass
                 else:
-                    self._show(waiting, refused, saved=True)
+                    self._show(waiting, stored.refused, saved=True)
+                    self._note(stored.folded)
                     if not self._spill.empty:
                         await self._spill.clear()  # a write that was given up, and was done after all
                     return
@@ -137,18 +168,27 @@ class EventLog:
                 return
             await asyncio.sleep(PAUSE_S)
 
-    def _show(self, waiting: Iterable[_Waiting], refused: frozenset[UUID], *, saved: bool) -> None:
-        for journal, group in groupby(waiting, key=lambda each: each.journal):
-            if journal.run_id in refused:
+    def _show(self, waiting: Iterable[_Batch], refused: frozenset[UUID], *, saved: bool) -> None:
+        for each in waiting:
+            journal = each.journal
+            if refused and journal.run_id in refused:
                 journal.refuse()
                 continue
-            journal.publish([each.entry for each in group], saved=saved)
+            if saved:
+                self._unkept[journal.run_id] = journal
+            journal.publish(each.entries, saved=saved)
             self._tell(journal.run_id)
 
-    async def _spilled(self, waiting: list[_Waiting]) -> bool:
+    def _note(self, folded: Folded) -> None:
+        for run_id, seq in folded.items():
+            journal = self._unkept.pop(run_id, None)
+            if journal is not None:
+                journal.mark_kept(seq)
+
+    async def _spilled(self, waiting: Sequence[_Batch]) -> bool:
         """Put events into the spill file and show them as not durable; False where there is no room for them."""
-        marked = [_Waiting(each.journal, each.entry.not_durable()) for each in waiting]
-        size = sum(len(each.entry.data) for each in marked)
+        marked = [each.not_durable() for each in waiting]
+        size = sum(each.size for each in marked)
         if self._backlog_bytes + size > MAX_BACKLOG_BYTES:
             return False
         async with self._file:
@@ -166,22 +206,24 @@ class EventLog:
         """Store everything that waits, oldest first; ends when nothing does."""
         stored = 0
         while self._backlog:
-            part = list(islice(self._backlog, TRANSACTION_EVENTS))
+            part = _first_part(self._backlog)
             try:
-                refused = await self._store.append([each.new() for each in part])
+                appended = await self._store.append([each.new() for each in part])
             except StorageUnavailable:
                 await asyncio.sleep(PAUSE_S)
                 continue
             except Exception as bug:  # noqa: BLE001 - see `_write`
-                refused = _refuse(part, bug)
+                appended = Appended(_refuse(part, bug))
             for each in part:
                 self._backlog.popleft()
-                self._backlog_bytes -= len(each.entry.data)
-                if each.journal.run_id in refused:
+                self._backlog_bytes -= each.size
+                if each.journal.run_id in appended.refused:
                     each.journal.refuse()
                 else:
-                    each.journal.mark_saved(each.entry.seq)
-                    stored += 1
+                    self._unkept[each.journal.run_id] = each.journal
+                    each.journal.mark_saved(each.entries[-1].seq)
+                    stored += len(each.entries)
+            self._note(appended.folded)
             async with self._file:
                 if not self._backlog:
                     await self._spill.clear()
@@ -189,7 +231,35 @@ class EventLog:
         _log.warning("storage.back", stored=stored)
 
 
-def _refuse(waiting: Iterable[_Waiting], bug: Exception) -> frozenset[UUID]:
+def _parts(batches: Iterable[_Batch]) -> Iterator[list[_Batch]]:
+    """Give the batches in the order they have, at most `TRANSACTION_EVENTS` at a time."""
+    part: list[_Batch] = []
+    room = TRANSACTION_EVENTS
+    for batch in batches:
+        entries = batch.entries
+        while len(entries) >= room:
+            yield [*part, _Batch(batch.journal, entries[:room])]
+            entries, part, room = entries[room:], [], TRANSACTION_EVENTS
+        if entries:
+            part.append(_Batch(batch.journal, entries))
+            room -= len(entries)
+    if part:
+        yield part
+
+
+def _first_part(backlog: Iterable[_Batch]) -> list[_Batch]:
+    """Give the first batches, whole ones, until there are `TRANSACTION_EVENTS` of events."""
+    part: list[_Batch] = []
+    events = 0
+    for batch in backlog:
+        part.append(batch)
+        events += len(batch.entries)
+        if events >= TRANSACTION_EVENTS:
+            break
+    return part
+
+
+def _refuse(waiting: Iterable[_Batch], bug: Exception) -> frozenset[UUID]:
     """Give up the runs that a bug struck, and give their ids."""
     _log.error("event_log.crashed", error_type=type(bug).__qualname__)
     journals = {each.journal for each in waiting}

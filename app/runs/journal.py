@@ -1,6 +1,5 @@
 """The numbered events of one run: appended by the run, stored by the log, and then shown to any number of readers."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final, Protocol, final
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 from app.entry import Entry, encode, fitting, join_deltas, text_of
 from app.errors import GatewayError
 from app.events import Event
+from app.runs.pulse import Pulse
 
 BATCH_ENTRIES: Final = 256
 """Most entries of one batch, so that the replay of a long answer is not one long piece of work."""
@@ -44,13 +44,14 @@ class Journal:
         self._numbered = 0
         self._taken = 0
         self._saved = 0
+        self._kept = 0
         self._closed = False
         self._refused = False
         self._left = False
         self.left_with: GatewayError | None = None
         """Why readers are let go, if they are: see `leave`."""
-        self._settled = asyncio.Event()
-        self._readers: list[asyncio.Future[None]] = []
+        self._settled = Pulse()
+        self._grown = Pulse()
 
     @property
     def last_seq(self) -> int:
@@ -103,9 +104,11 @@ class Journal:
     def take(self) -> list[Entry]:
         """Number what is pending, for the log; text that came together is one entry."""
         events, self._pending = self._pending, []
-        entries = [self.number(event) for event in join_deltas(events)]
+        if len(events) != 1:
+            events = join_deltas(events)
+        entries = [self.number(event) for event in events]
         self._taken = self._numbered
-        self._settle()
+        self._settled.beat()
         return entries
 
     def publish(self, entries: Sequence[Entry], *, saved: bool = True) -> None:
@@ -119,19 +122,27 @@ class Journal:
         self._closed = entries[-1].terminal
         if saved:
             self._saved = self._entries[-1].seq
-        self._settle()
-        self._wake_readers()
+        self._settled.beat()
+        self._grown.beat()
 
     def mark_saved(self, seq: int) -> None:
         """Take note that the database has everything up to `seq`."""
         self._saved = max(self._saved, seq)
-        self._settle()
+        self._settled.beat()
+
+    def mark_kept(self, seq: int) -> None:
+        """Take note that everything up to `seq` is where readers of the database look for it."""
+        self._kept = max(self._kept, seq)
+
+    def unkept_before(self, seq: int) -> Sequence[Entry]:
+        """Give what is visible before number `seq` and is not there yet: the end of the run is stored with it."""
+        return self._entries[self._kept : seq - 1]
 
     def refuse(self) -> None:
         """Take nothing more, as the database does not: what is pending is nobody's any more."""
         self._refused = True
         self._pending.clear()
-        self._settle()
+        self._settled.beat()
 
     def leave(self, error: GatewayError | None = None) -> None:
         """Let readers go although the run has not ended for them: they find its end where it is stored.
@@ -141,7 +152,7 @@ class Journal:
         if not self._left and not self._closed:
             self.left_with = error
             self._left = True
-            self._wake_readers()
+            self._grown.beat()
 
     async def room(self) -> None:
         """Wait while the journal is full."""
@@ -173,20 +184,7 @@ class Journal:
 
     async def grown(self) -> None:
         """Wait until more is visible, or nothing more will be."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._readers.append(waiter)
-        await waiter
-
-    def _wake_readers(self) -> None:
-        readers, self._readers = self._readers, []
-        for waiter in readers:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _settle(self) -> None:
-        """Wake who waits for the storage: never the readers, of whom there are many."""
-        self._settled.set()
-        self._settled.clear()
+        await self._grown.wait()
 
     def shown_text(self) -> str:
         """Give the text that readers have seen by now."""

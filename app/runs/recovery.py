@@ -1,6 +1,6 @@
 """Ends runs that nobody has in hand: their text is put together from their events and kept."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import orjson
 import structlog
 
 from app.db.models import Run
-from app.db.run_events import read_events
+from app.db.run_events import read_events, unfolded_events
 from app.db.runs import finish_run, lock_run
 from app.db.session import Database, Session
 from app.entry import Entry, encode
@@ -35,6 +35,9 @@ async def interrupt(database: Database, run: Run, *, clock: Clock) -> bool:
         if found is None:
             return False
         draft, last_seq = await _rebuilt(session, run.id)
+        unfolded = await unfolded_events(session, run_id=run.id, after=last_seq)
+        if unfolded:
+            last_seq = _fold(draft, unfolded)
         status = RunStatus.CANCELLED if found.cancel_requested else RunStatus.INTERRUPTED
         error = Interrupted() if status is RunStatus.INTERRUPTED else None
         ending = Ending(
@@ -46,7 +49,7 @@ async def interrupt(database: Database, run: Run, *, clock: Clock) -> bool:
             attempts=found.attempts,
         )
         last = encode(ending.event(), run_id=str(run.id), seq=last_seq + 1)
-        await finish_run(session, run.id, ending.stored(), epoch=found.epoch, last=last, now=clock.now())
+        await finish_run(session, run.id, ending.stored(), epoch=found.epoch, events=(*unfolded, last), now=clock.now())
     _log.warning("run.recovered", run_id=str(run.id), status=status.value, events=last_seq)
     return True
 
@@ -55,10 +58,15 @@ async def _rebuilt(session: Session, run_id: UUID) -> tuple[Draft, int]:
     """Give the message as its readers have seen it, and the number of the last event."""
     draft, seq = Draft(), 0
     while page := await read_events(session, run_id=run_id, after=seq, limit=PAGE_EVENTS):
-        for delta in _deltas(page):
-            draft.add(delta)
-        seq = page[-1].seq
+        seq = _fold(draft, page)
     return draft, seq
+
+
+def _fold(draft: Draft, entries: Sequence[Entry]) -> int:
+    """Add to the message what events say, and give the number of the last one."""
+    for delta in _deltas(entries):
+        draft.add(delta)
+    return entries[-1].seq
 
 
 def _deltas(entries: Iterable[Entry]) -> Iterable[Delta]:

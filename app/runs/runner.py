@@ -213,6 +213,7 @@ class Runner:
         """
         begun = await self.database.do(partial(self._begin_in, run=run, send=send))
         run.journal.publish((begun.first,))
+        run.journal.mark_kept(begun.first.seq)
         if not run.begun.done():
             run.begun.set_result(None)
         return begun

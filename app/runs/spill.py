@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 import structlog
 
-from app.db.run_events import NewEvent
+from app.db.run_events import NewEvents
 from app.entry import Entry
 
 WRITE_SECONDS: Final = 5.0
@@ -42,9 +42,9 @@ class Spill:
         """Whether there is no file."""
         return self._descriptor is None and self._writing is None
 
-    async def write(self, events: Sequence[NewEvent]) -> bool:
+    async def write(self, events: Sequence[NewEvents]) -> bool:
         """Put events into the file; False where that is not possible either, or takes too long."""
-        lines = b"".join(map(_line, events))
+        lines = b"".join(line for each in events for line in _lines(each))
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 await self._settled()
@@ -120,7 +120,7 @@ class Spill:
             self._descriptor = None
 
 
-async def restore(folder: Path, append: Callable[[Sequence[NewEvent]], Awaitable[object]], *, names: str = "*") -> int:
+async def restore(folder: Path, append: Callable[[Sequence[NewEvents]], Awaitable[object]], *, names: str = "*") -> int:
     """Give `append` what dead processes with such names have left in `folder`, a part at a time; remove their files.
 
     Gives the number of events. Raises what `append` raises; then the file stays. For the start, before anybody ends
@@ -135,7 +135,7 @@ async def restore(folder: Path, append: Callable[[Sequence[NewEvent]], Awaitable
     return restored
 
 
-def _left_behind(folder: Path, names: str) -> Iterator[tuple[Path, list[NewEvent]]]:
+def _left_behind(folder: Path, names: str) -> Iterator[tuple[Path, list[NewEvents]]]:
     """Give the files in `folder` that no living process holds, with their events.
 
     The folder may be one that everybody can write to: what belongs to another user is not ours.
@@ -155,15 +155,15 @@ def _open_mine(path: Path) -> int:
     return descriptor
 
 
-def _line(event: NewEvent) -> bytes:
-    entry = event.entry
-    fields = [str(event.run_id), event.epoch, entry.seq, entry.type, entry.data.decode()]
-    return orjson.dumps(fields) + b"\n"
+def _lines(events: NewEvents) -> Iterator[bytes]:
+    run_id, epoch = str(events.run_id), events.epoch
+    for entry in events.entries:
+        yield orjson.dumps([run_id, epoch, entry.seq, entry.type, entry.data.decode()]) + b"\n"
 
 
-def _event(line: bytes) -> NewEvent | None:
+def _event(line: bytes) -> NewEvents | None:
     try:
         run_id, epoch, seq, type_, data = orjson.loads(line)
-        return NewEvent(UUID(str(run_id)), int(epoch), Entry(int(seq), str(type_), str(data).encode()))
+        return NewEvents(UUID(str(run_id)), int(epoch), [Entry(int(seq), str(type_), str(data).encode())])
     except (ValueError, TypeError):
         return None  # the line that was being written when the process died

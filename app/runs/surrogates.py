@@ -20,6 +20,11 @@ class SurrogateJoiner:
         """Hold nothing back yet."""
         self._held = ""
 
+    @property
+    def holds(self) -> bool:
+        """Whether half a character is held back."""
+        return bool(self._held)
+
     def feed(self, text: str) -> str:
         """Take the next piece; give what is whole by now, perhaps nothing."""
         if not self._held and text.isascii():

@@ -2,20 +2,25 @@
 
 from uuid import UUID
 
-from app.db.run_events import NewEvent, read_events
+from app.db.event_store import EventStore
+from app.db.run_events import NewEvents, read_events
 from app.db.session import Database
 from app.entry import Entry
 
 
 def entry(seq: int, content: str = "a", kind: str = "message.delta") -> Entry:
-    return Entry(seq, kind, f'{{"seq":{seq},"content":"{content}"}}'.encode())
+    return Entry(seq, kind, f'{{"type":"{kind}","seq":{seq},"content":"{content}"}}'.encode())
 
 
-def new(run_id: UUID, *seqs: int, epoch: int = 1, content: str = "a") -> list[NewEvent]:
-    return [NewEvent(run_id, epoch, entry(seq, content)) for seq in seqs]
+def new(run_id: UUID, *seqs: int, epoch: int = 1, content: str = "a") -> NewEvents:
+    return NewEvents(run_id, epoch, [entry(seq, content) for seq in seqs])
 
 
 async def stored(database: Database, run_id: UUID, after: int = 0, limit: int = 1000) -> tuple[Entry, ...]:
+    """Give what a process that starts now would find."""
+    starting = EventStore(database)
+    await starting.recover()
+    await starting.close()
     async with database.read() as session:
         return await read_events(session, run_id=run_id, after=after, limit=limit)
 

@@ -1,5 +1,6 @@
 """Short ways to the rows that the tests of this folder need."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,12 +69,14 @@ async def finish(
     *,
     now: datetime | None = None,
     epoch: int = 1,
-    last: Entry | None = None,
+    events: Sequence[Entry] = (),
     **changes: Any,
 ) -> bool:
     end = RunEnd(status=RunStatus.COMPLETED, content="Hi.", finish_reason="stop", ttft_ms=10, latency_ms=20)
     async with database.write() as session:
-        return await finish_run(session, run_id, replace(end, **changes), epoch=epoch, last=last, now=now or later(1))
+        return await finish_run(
+            session, run_id, replace(end, **changes), epoch=epoch, events=events, now=now or later(1)
+        )
 
 
 async def run_row(database: Database, begun: Begun) -> Run:

@@ -66,7 +66,7 @@ async def test_what_the_version_before_has_written_is_there_after_the_way_up(
     assert (run.status, run.epoch, run.owner, run.cancel_requested, run.last_seq) == ("running", 1, None, False, None)
     assert active is not None
     assert active.id == running
-    assert await finish(database, running, content="Too.", last=entry(1, kind="run.completed"))
+    assert await finish(database, running, content="Too.", events=(entry(1, kind="run.completed"),))
     assert await begin(database, conversation_id)
 
 
@@ -75,7 +75,7 @@ async def test_nothing_is_lost_on_the_way_down_and_up_again(database_url: str, d
     ended = await begin(database, conversation_id, text="Porto?")
     async with database.write() as session:
         await add_event(session, ended.run_id, entry(1))
-    await finish(database, ended.run_id, content="Yes.", last=entry(2, kind="run.completed"))
+    await finish(database, ended.run_id, content="Yes.", events=(entry(2, kind="run.completed"),))
     again = await begin(database, conversation_id, text=None, parent_seq=1)  # pyright: ignore[reportArgumentType] - another answer has none
     await finish(database, again.run_id, content="No.")
     running = await begin(database, other, text="Faro?", owner="me")

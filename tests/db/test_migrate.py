@@ -25,7 +25,7 @@ ONE_AT_A_TIME = 7_205_759_403
 TABLES = {
     *("conversations", "messages", "runs", "credentials", "key_checks"),
     *("ai_settings", "system_prompts", "service_tokens", "import_marks"),
-    *("run_events", "replicas", "idempotency_keys"),
+    *("run_events", "event_journal", "replicas", "idempotency_keys"),
 }
 
 

@@ -39,8 +39,8 @@ async def test_events_are_kept_for_a_while_after_the_end(database: Database) -> 
     async with database.write() as session:
         for run_id in (old, recent, living):
             await add_event(session, run_id, entry(1))
-    await finish(database, old, now=later(1), last=entry(2, kind="run.completed"))
-    await finish(database, recent, now=later(2), last=entry(2, kind="run.completed"))
+    await finish(database, old, now=later(1), events=(entry(2, kind="run.completed"),))
+    await finish(database, recent, now=later(2), events=(entry(2, kind="run.completed"),))
 
     async with database.write() as session:
         assert await trim_events(session, ended_before=later(2), limit=10) == 1
@@ -52,7 +52,7 @@ async def test_events_are_kept_for_a_while_after_the_end(database: Database) -> 
 async def test_a_part_is_trimmed_at_a_time(database: Database) -> None:
     ended = [(await begin(database, await new_conversation(database))).run_id for _ in range(5)]
     for run_id in ended:
-        await finish(database, run_id, last=entry(1, kind="run.completed"))
+        await finish(database, run_id, events=(entry(1, kind="run.completed"),))
 
     trimmed: list[int] = []
     for _ in range(4):

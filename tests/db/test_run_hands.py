@@ -29,8 +29,8 @@ async def test_the_last_event_and_its_number_are_stored_with_the_end(database: D
     begun = await begin(database, await new_conversation(database))
     last = entry(9, kind="run.completed")
 
-    assert await finish(database, begun.run_id, last=last)
-    assert not await finish(database, begun.run_id, last=entry(10, kind="run.failed"))
+    assert await finish(database, begun.run_id, events=(last,))
+    assert not await finish(database, begun.run_id, events=(entry(10, kind="run.failed"),))
 
     assert await stored(database, begun.run_id) == (last,)
     assert (await run_row(database, begun)).last_seq == 9

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
-from uuid import UUID
 
 import orjson
 import pytest
 
-from app.db.event_store import EventStore
-from app.db.run_events import NewEvent
+from app.db.event_store import Appended, EventStore
+from app.db.run_events import NewEvents
 from app.entry import MAX_DELTA_CHARS
 from app.providers.model import ReasoningTextDelta, TextDelta
 from tests.replicas.body import Body, sending
@@ -29,7 +28,7 @@ def door(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     opened = asyncio.Event()
     append = EventStore.append
 
-    async def slow(self: EventStore, events: Sequence[NewEvent]) -> frozenset[UUID]:
+    async def slow(self: EventStore, events: Sequence[NewEvents]) -> Appended:
         await opened.wait()
         return await append(self, events)
 

@@ -89,7 +89,7 @@ async def test_the_end_is_stored_and_then_told(house: House) -> None:
 
     told = await house.read()
     assert [entry.type for entry in told] == ["message.delta", "run.completed"]
-    assert await stored(house.database, house.begun.run_id) == (told[-1],)
+    assert await stored(house.database, house.begun.run_id) == tuple(told), "also what only the journal had"
     run = await run_row(house.database, house.begun)
     assert (run.status, run.last_seq, run.finished_at) == ("completed", 2, later(5))
     assert (await messages(house.database, house.begun.conversation_id))[-1].content == "Rome."
@@ -150,7 +150,7 @@ async def test_while_storage_is_away_the_reader_is_told_and_the_end_stored_later
     assert (told[-1].seq, last["type"], last["error_category"]) == (2, "run.failed", "storage_unavailable")
     assert last["durable"] is False
     assert str(last["error"]).startswith("Rome.\n\n⚠ ")
-    assert await stored(house.database, house.begun.run_id) == (told[-1],), "what was told is what is stored"
+    assert await stored(house.database, house.begun.run_id) == tuple(told), "what was told is what is stored"
     assert await house.status() == "failed"
 
 
@@ -165,7 +165,7 @@ async def test_the_late_end_waits_for_what_the_spill_file_has(house: House) -> N
     await storing
 
     assert await house.status() == "failed"
-    assert await stored(house.database, house.begun.run_id) == (told[-1],)
+    assert await stored(house.database, house.begun.run_id) == tuple(told)
 
 
 async def test_what_never_comes_is_given_up(house: House) -> None:
@@ -188,7 +188,8 @@ async def test_where_not_even_the_file_took_the_events_readers_are_sent_to_where
     await storing
 
     assert await house.status() == "failed"
-    (last,) = await stored(house.database, house.begun.run_id)
+    *before, last = await stored(house.database, house.begun.run_id)
+    assert before == taken
     assert (last.seq, last.type) == (2, "run.failed")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from app.db.run_events import NewEvent
+from app.db.run_events import NewEvents
 from app.entry import Entry
 from app.events import MessageDelta, RunRetrying
 from app.runs import event_log
@@ -91,7 +91,7 @@ async def test_an_event_is_shown_once_it_is_stored(house: House) -> None:
 
     (entry,) = await first(journal, 1)
 
-    assert house.store.kept == [NewEvent(ONE, 1, entry)]
+    assert house.store.kept == [(ONE, entry)]
     assert durable([entry]) == [True]
     assert house.told == [ONE]
 
@@ -169,7 +169,7 @@ async def test_a_long_absence_is_said_and_made_up_for_in_order(house: House) -> 
     journal.append(text("after"))
     await journal.saved()
 
-    assert [event.entry for event in house.store.kept] == await first(journal, 7), "what was shown is what is kept"
+    assert [entry for _, entry in house.store.kept] == await first(journal, 7), "what was shown is what is kept"
     assert durable(await first(journal, 7)) == [True] + [False] * 5 + [True]
     assert list(house.folder.iterdir()) == []
 
@@ -221,7 +221,7 @@ async def test_where_the_file_fails_too_nothing_is_shown_until_the_database_is_b
     await log.close()
 
     assert durable(shown) == [True]
-    assert [event.entry for event in store.kept] == shown
+    assert [entry for _, entry in store.kept] == shown
 
 
 async def test_the_backlog_has_a_bound(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,10 +301,10 @@ async def test_what_cannot_be_stored_before_the_end_is_there_for_the_next_start(
     assert durable(shown) == [False]
     assert len(house.spilled()) == 1
 
-    found: list[NewEvent] = []
+    found: list[NewEvents] = []
 
-    async def append(events: Sequence[NewEvent]) -> None:
+    async def append(events: Sequence[NewEvents]) -> None:
         found.extend(events)
 
     assert await restore(house.folder, append) == 1
-    assert found == [NewEvent(ONE, 1, shown[0])]
+    assert found == [NewEvents(ONE, 1, [shown[0]])]

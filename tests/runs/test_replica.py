@@ -95,7 +95,7 @@ async def test_the_house_is_kept(house: House, monkeypatch: pytest.MonkeyPatch) 
     old = await house.run_of("other")
     claim = idempotency.Claim(key="k", fingerprint="f")
     last = Entry(1, "run.completed", b"{}")
-    await finish(house.database, old, last=last, now=NOON)
+    await finish(house.database, old, events=(last,), now=NOON)
     async with house.database.write() as session:
         await idempotency.put_claim(session, claim, user_id="ann", run_id=old, now=NOON)
     lost = await house.run_of(house.replica.id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from app.db.run_events import NewEvent
+from app.db.run_events import NewEvents
 from app.entry import encode
 from app.errors import StorageUnavailable
 from app.events import MessageDelta
@@ -15,9 +15,9 @@ from app.runs import spill as spill_module
 from app.runs.spill import PART_EVENTS, Spill, restore
 
 
-def new(seq: int, run: int = 1, content: str = "Ünï🐙\n") -> NewEvent:
+def new(seq: int, run: int = 1, content: str = "Ünï🐙\n") -> NewEvents:
     entry = encode(MessageDelta(message_id="m", content=content), run_id=str(UUID(int=run)), seq=seq)
-    return NewEvent(UUID(int=run), 3, entry.not_durable())
+    return NewEvents(UUID(int=run), 3, [entry.not_durable()])
 
 
 def files(folder: Path) -> list[Path]:
@@ -28,20 +28,20 @@ class Book:
     """What was restored, a part at a time."""
 
     def __init__(self) -> None:
-        self.parts: list[list[NewEvent]] = []
+        self.parts: list[list[NewEvents]] = []
         self.away = False
 
-    async def append(self, events: Sequence[NewEvent]) -> None:
+    async def append(self, events: Sequence[NewEvents]) -> None:
         if self.away:
             raise StorageUnavailable
         self.parts.append(list(events))
 
     @property
-    def events(self) -> list[NewEvent]:
+    def events(self) -> list[NewEvents]:
         return [event for part in self.parts for event in part]
 
 
-async def restored(folder: Path) -> list[NewEvent]:
+async def restored(folder: Path) -> list[NewEvents]:
     book = Book()
     assert await restore(folder, book.append) == len(book.events)
     return book.events

@@ -51,7 +51,7 @@ class House:
         return entries
 
     async def finish(self, seq: int) -> Entry:
-        await finish(self.database, self.run_id, last=self.end(seq))
+        await finish(self.database, self.run_id, events=(self.end(seq),))
         return self.end(seq)
 
     def follow(self, into: list[Entry], after: int = 0) -> asyncio.Task[None]:
