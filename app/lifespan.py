@@ -1,7 +1,6 @@
 """Opens the services of the application, in an order in which each has what it needs, and closes them again."""
 
 import asyncio
-import contextlib
 import os
 import tempfile
 import uuid
@@ -29,9 +28,12 @@ from app.db.session import Database
 from app.deps import Services
 from app.errors import ConfigError
 from app.providers import litellm_warmup
+from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
 from app.providers.models_cache import ModelsCache
+from app.providers.native_lane import NativeLane
+from app.providers.provider import Lane
 from app.providers.registry import Registry
 from app.providers.transport import Transport
 from app.runs.clock import utc_now
@@ -100,10 +102,11 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         ground = await _open_ground(blueprint, database, voyage, stack)
         readers = Readers(database, ground.hub, ground.wakeups)
         stack.push_async_callback(readers.close)
-        runner = _runner(blueprint, ground, blueprint.client or lane)
-        if blueprint.client is None:
+        lanes = Lanes(native=NativeLane(transport), litellm=lane)
+        runner = _runner(blueprint, ground, blueprint.client or lanes)
+        if blueprint.client is None and _needs_litellm(blueprint):
             # Last, so that the server listens before the import takes its share of the processor.
-            await stack.enter_async_context(_loading(lane))
+            lane.begin_loading(needed=True)
         yield Services(
             settings=settings,
             authenticator=_authenticator(blueprint, database, voyage, stack),
@@ -240,13 +243,11 @@ async def _prepare(database: Database, vault: Vault | None) -> None:
         await verify_key_checks(session, vault.check_values() if vault is not None else {}, utc_now())
 
 
-@asynccontextmanager
-async def _loading(lane: LitellmLane) -> AsyncGenerator[None]:
-    """Load litellm meanwhile: its import takes seconds, which no start should wait for."""
-    loading = asyncio.create_task(lane.load(), name="load litellm")
-    try:
-        yield
-    finally:
-        loading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loading
+def _needs_litellm(blueprint: Blueprint) -> bool:
+    """Tell whether the operator chose anything that litellm speaks; else it is loaded when somebody asks for it."""
+    chosen = set(blueprint.registry.configured_ids)
+    if blueprint.instance_key is not None:
+        chosen.add(blueprint.instance_key.provider)
+    return blueprint.settings.lane == Lane.LITELLM or any(
+        blueprint.registry.may_take(provider, Lane.LITELLM) for provider in chosen
+    )

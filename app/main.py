@@ -45,10 +45,10 @@ VOYAGE_PROVIDER: Final = "openai"
 def create_app(settings: Settings, *, demo_base_url: str | None = None, client: ModelClient | None = None) -> FastAPI:
     """Build the application; nothing is opened before its lifespan begins.
 
-    `demo_base_url` adds the demo provider; `client` calls the models instead of litellm, which then is not loaded.
+    `demo_base_url` adds the demo provider; `client` calls the models instead of our own lanes.
     Raises `ConfigError`. The schema of the database must be there already.
     """
-    registry = build_registry(settings.provider_tables, demo_base_url=demo_base_url)
+    registry = build_registry(settings.provider_tables, demo_base_url=demo_base_url, lane=settings.lane)
     valkey = as_secret(settings.valkey_url)
     wrong = valkey_url_complaint(valkey.reveal()) if valkey is not None else ""
     if wrong:

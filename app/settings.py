@@ -88,6 +88,8 @@ class Settings(BaseSettings):
     shutdown_grace_seconds: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     max_attempts: int = Field(default=3, ge=1, le=10)
     max_answer_chars: int = Field(default=2_000_000, gt=0)
+    lane: Literal["native", "litellm"] | None = None
+    """Who speaks to all providers; None leaves it to each."""
     provider_tables: Mapping[str, ProviderTable] = Field(default_factory=dict[str, ProviderTable], repr=False)
     """Read from `config_file`, never from a variable."""
 

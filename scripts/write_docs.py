@@ -53,7 +53,7 @@ message. `error` is one text for a person, with what to do. After text was shown
 _FAULTS_HEAD: Final = """\
 # What goes wrong at a provider, and what the gateway says
 
-Made by `make docs` from the corpus that `tests/providers/test_litellm_lane.py` and `tests/stories/` play on real
+Made by `make docs` from the corpus that `tests/providers/test_lanes.py` and `tests/stories/` play on real
 sockets: a row is one failure of a provider, a cell the code that the gateway gives it on that wire. `-` means that the
 answer is good, an empty cell that it cannot happen there. No cell is `unknown_error`, and none is reported complete.
 

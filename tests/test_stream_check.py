@@ -29,7 +29,7 @@ BARE = {
     "upstream/asking.py": "asks an upstream",
     "upstream/test_faults.py": "asks an upstream",
     "upstream/test_upstream.py": "asks an upstream",
-    "providers/test_litellm_lane.py": "asks an upstream through the lane",
+    "providers/test_lanes.py": "asks an upstream through a lane",
     "test_sse.py": "asks for streams that are not a run's",
     "intake/test_body.py": "asks an app below the gateway",
     "routers/test_application.py": "asks routes that break on purpose",

@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
-from app.cli.common import EXIT_FAILURE, print_table, read_settings
+from app.cli.common import EXIT_FAILURE, print_table, read_settings, without_collecting
 from app.cli.import_voyage import import_voyage
 from app.cli.keys import keys
 from app.cli.prompt import prompt
@@ -50,7 +50,8 @@ main.add_command(tokens)
 @main.command()
 def dev() -> None:
     """Try it: this machine only, a demo model, nothing to set up."""
-    from app.dev import dev as run
+    with without_collecting():
+        from app.dev import dev as run
 
     run()
 
@@ -58,7 +59,8 @@ def dev() -> None:
 @main.command()
 def serve() -> None:
     """Serve in production."""
-    from app.serve import serve as run
+    with without_collecting():
+        from app.serve import serve as run
 
     run(read_settings())
 

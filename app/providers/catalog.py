@@ -7,7 +7,7 @@ default models were read from the providers' documentation in November 2026; `do
 from types import MappingProxyType
 from typing import Final
 
-from app.providers.provider import ListShape, Naming, Provider, Wire, WireRule
+from app.providers.provider import Chat, ListShape, Naming, Provider, Wire, WireRule
 
 _RESPONSES_ONLY: Final = WireRule(
     # Some have no other endpoint (pro, codex, deep research). The newest two families do chat on both, but call tools
@@ -51,6 +51,7 @@ VOYAGE_PROVIDERS: Final = (
         default_model="gpt-6-luna",
         wire_rules=(_RESPONSES_ONLY,),
         litellm_prefix="openai",
+        chat=Chat.OPENAI,
     ),
     Provider(
         id="anthropic",
@@ -99,6 +100,7 @@ VOYAGE_PROVIDERS: Final = (
         api_base="https://api.mistral.ai/v1",
         default_model="mistral-small-latest",
         litellm_prefix="mistral",
+        chat=Chat.MISTRAL,
     ),
     Provider(
         id="github_models",

@@ -4,15 +4,15 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
-from app.errors import GatewayError, Origin
-from app.providers.model import ModelRequest
+from app.errors import GatewayError, Origin, StreamInterrupted
+from app.providers.model import Delta, Finish, ModelRequest, UsageReport
 from app.providers.wires.reader import WireReader
 from app.secret import Secret
 
 
 @dataclass(slots=True)
 class Exchange:
-    """Shared by the lane that translates and the bridge that sends; belongs to the lane."""
+    """Shared by a lane and what sends for it; belongs to the lane."""
 
     request: ModelRequest
     id: str = field(default_factory=lambda: secrets.token_hex(16))
@@ -48,3 +48,13 @@ class Exchange:
         if self.error is None:
             self.error = error
         return self.error
+
+    def ending(self) -> tuple[Delta, ...]:
+        """Give usage and finish as the wire said them; raises the error that stands, or `StreamInterrupted`."""
+        reading = self.reader.reading if self.reader else None
+        if self.error is not None:
+            raise self.error
+        if reading is None or reading.finish is None:
+            raise self.fail(StreamInterrupted(origin=self.origin))
+        finish = Finish(reading.finish)
+        return (finish,) if reading.usage is None else (UsageReport(reading.usage), finish)

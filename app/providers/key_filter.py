@@ -21,10 +21,15 @@ class KeyFilter:
             return text
         value = self._key.reveal()
         text = (self._held + text).replace(value, HIDDEN)
-        longest = min(len(text), len(value) - 1)
-        held = next((size for size in range(longest, 0, -1) if value.startswith(text[-size:])), 0)
-        self._held = text[len(text) - held :]
-        return text[: len(text) - held]
+        # The leftmost place where the rest of the text is a beginning of the key; in most texts there is none.
+        place = text.find(value[0], max(0, len(text) - len(value) + 1))
+        while place >= 0 and not value.startswith(text[place:]):
+            place = text.find(value[0], place + 1)
+        if place < 0:
+            self._held = ""
+            return text
+        self._held = text[place:]
+        return text[:place]
 
     def end(self) -> str:
         """Give what is still held back: no key ends here."""

@@ -13,19 +13,16 @@ from typing import Final
 import httpx
 from typing_extensions import override
 
-from app.errors import GatewayError, StreamInterrupted
-from app.providers import classify
+from app.errors import GatewayError
+from app.providers import call_deadline
 from app.providers.exchange import Exchange
 from app.providers.provider import Wire
+from app.providers.sending import send
 from app.providers.transport import Sender, UpstreamResponse
+from app.providers.wires.frames import frames
 from app.providers.wires.reader import WireReader
 
 EXCHANGE_HEADER: Final = "x-gateway-exchange"
-_ERROR_BODY_S: Final = 10.0
-_LINGER_S: Final = 0.05
-"""How long the end of a body may take after the last event, for the sake of using the connection again."""
-AFTER_FINISH_S: Final = 5.0
-"""How long usage and the closing marker may take once the answer is whole; then they are given up."""
 _OWN_HEADERS: Final = frozenset({EXCHANGE_HEADER, "host", "content-length", "accept-encoding", "connection"})
 _SUCCESS: Final = 200
 _CONTENT_TYPES: Final = MappingProxyType({Wire.OLLAMA: "application/x-ndjson"})
@@ -58,12 +55,15 @@ class LitellmBridge(httpx.AsyncBaseTransport):
             message = "this request belongs to no exchange"
             raise BridgeError(message)
         try:
-            response = await self._send(request, exchange)
-            if response.status != _SUCCESS:
-                body = await _error_body(response)
-                raise classify.refusal(
-                    response.status, response.headers, body, origin=exchange.origin, key=exchange.key
-                )
+            headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
+            response = await send(
+                self._transport,
+                exchange,
+                request.method,
+                str(request.url),
+                headers=headers,
+                body=await request.aread(),
+            )
         except GatewayError as error:
             exchange.fail(error)
             raise BridgeError(error.code) from None
@@ -72,19 +72,6 @@ class LitellmBridge(httpx.AsyncBaseTransport):
         exchange.reader = reader
         headers = {"content-type": _CONTENT_TYPES.get(wire, "text/event-stream")}
         return httpx.Response(_SUCCESS, headers=headers, stream=_Body(response, reader, exchange), request=request)
-
-    async def _send(self, request: httpx.Request, exchange: Exchange) -> UpstreamResponse:
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN_HEADERS}
-        return await exchange.stack.enter_async_context(
-            self._transport.request(
-                request.method,
-                str(request.url),
-                headers=headers,
-                body=await request.aread(),
-                deadlines=exchange.request.deadlines,
-                origin=exchange.origin,
-            )
-        )
 
 
 class _Body(httpx.AsyncByteStream):
@@ -103,7 +90,7 @@ class _Body(httpx.AsyncByteStream):
         until: float | None = None
         while not reader.reading.over and reader.error is None:
             if until is None and self._exchange.finished:
-                until = loop.time() + AFTER_FINISH_S
+                until = loop.time() + call_deadline.AFTER_FINISH_S
             try:
                 async with asyncio.timeout_at(until):
                     chunk = await anext(chunks, b"")
@@ -113,9 +100,9 @@ class _Body(httpx.AsyncByteStream):
                 if not self._exchange.finished:
                     reader.error = error
                 break
-            frames = reader.feed(chunk) if chunk else reader.end()
-            if frames:
-                yield frames
+            events = reader.feed(chunk) if chunk else reader.end()
+            if written := frames(reader.wire, events, reader.reading):
+                yield written
             if not chunk:
                 break
         if reader.reading.over and reader.error is None:
@@ -128,20 +115,11 @@ class _Body(httpx.AsyncByteStream):
     async def _linger(self, chunks: AsyncIterator[bytes]) -> None:
         """Read on to the end of the body, if it is already there."""
         try:
-            async with asyncio.timeout(_LINGER_S):
+            async with asyncio.timeout(call_deadline.LINGER_S):
                 async for _ in chunks:
                     pass
         except (TimeoutError, GatewayError):
             return
-
-
-async def _error_body(response: UpstreamResponse) -> bytes:
-    """Give the beginning of an error's body, or nothing where it does not come: the status says enough."""
-    try:
-        async with asyncio.timeout(_ERROR_BODY_S):
-            return await response.read(classify.BODY_LIMIT)
-    except (TimeoutError, StreamInterrupted):
-        return b""
 
 
 def _wire_of(path: str, expected: Wire) -> Wire:

@@ -18,15 +18,14 @@ from app.errors import (
     InvalidProviderResponse,
     NotReady,
     Phase,
-    StreamInterrupted,
     UnknownError,
 )
 from app.providers import litellm_errors, litellm_request, litellm_setup
 from app.providers.call_deadline import CallDeadline
 from app.providers.exchange import Exchange
-from app.providers.key_filter import KeyFilter
 from app.providers.litellm_bridge import EXCHANGE_HEADER, LitellmBridge
-from app.providers.model import Delta, Finish, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece, UsageReport
+from app.providers.model import Delta, ModelRequest
+from app.providers.pieces import Pieces
 from app.providers.provider import Wire
 from app.providers.transport import Sender
 
@@ -35,8 +34,6 @@ _PASSING: Final = (OSError, MemoryError, ImportError)
 """What a machine that is short of files, memory or a disk makes of an import."""
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 60.0
-_MAX_CALLS: Final = 128
-"""Tool calls of one answer; no model makes a tenth of it."""
 _SDK_PREFIXES: Final = ("openai/", "custom_openai/")
 """The names that litellm speaks through OpenAI's SDK."""
 _log: Final = structlog.stdlib.get_logger()
@@ -52,7 +49,7 @@ class LoadState(StrEnum):
 
 
 class LitellmLane:
-    """A `ModelClient` over litellm. One per process, used in one event loop."""
+    """A `ModelClient` over litellm, which is loaded at the first call. One per process, used in one event loop."""
 
     def __init__(
         self,
@@ -63,6 +60,9 @@ class LitellmLane:
     ) -> None:
         """Send through `transport`; nothing is imported before `load` runs `loader` in a thread."""
         self.state = LoadState.WAITING
+        self.needed = False
+        """Whether the process is of no use without it."""
+        self._loading: asyncio.Task[None] | None = None
         self._loader = loader
         self._sleep = sleep
         self.bridge = LitellmBridge(transport)
@@ -72,6 +72,13 @@ class LitellmLane:
         self._handler: Any = None
         self._cached_handler: Any = None
         self._http: httpx.AsyncClient | None = None
+
+    def begin_loading(self, *, needed: bool = False) -> None:
+        """Get litellm ready meanwhile, unless that is done or being done; `close` ends it."""
+        self.needed = self.needed or needed
+        if self._loading is None and self.state is LoadState.WAITING and not self._loaded.is_set():
+            self.state = LoadState.LOADING
+            self._loading = asyncio.create_task(self.load(), name="load litellm")
 
     async def load(self) -> None:
         """Get litellm ready in a thread; call it once. Calls made before wait for it within their first deadline.
@@ -111,7 +118,10 @@ class LitellmLane:
         self._loaded.set()
 
     async def close(self) -> None:
-        """Close what litellm was given."""
+        """End the loading, and close what litellm was given."""
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
         if self._http is not None:
             await self._http.aclose()
         if self._handler is not None:
@@ -135,6 +145,7 @@ class LitellmLane:
         failure: GatewayError | None = None
         try:
             try:
+                self.begin_loading()
                 async with clock:
                     await self._loaded.wait()
                     chunks = await self._call(exchange.request, exchange)
@@ -144,21 +155,22 @@ class LitellmLane:
                         chunk: Any = await anext(iterator)
                     for delta in translation.deltas(chunk):
                         clock.progress()
-                        if _shows(delta):
-                            yield delta
+                        yield delta
             except StopAsyncIteration:
                 pass
             except TimeoutError:
-                failure = exchange.fail(clock.explain())
+                # An answer that is whole is not made a failure by what may follow it.
+                failure = None if exchange.finished else exchange.fail(clock.explain())
             except Exception as error:  # noqa: BLE001 - litellm raises bare ValueErrors and worse; all become typed
                 failure = self._explain(exchange, error)
-            for delta in filter(_shows, translation.end()):
+            for delta in translation.end():
                 yield delta
             if failure is not None:
                 raise failure
-            for delta in _ending(exchange):
+            for delta in exchange.ending():
                 yield delta
         finally:
+            clock.close()
             # The socket first: generation and billing go on until it is closed, and litellm's own close may wait.
             await exchange.stack.aclose()
             await _close(chunks)
@@ -206,62 +218,35 @@ class _Translation:
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._text = KeyFilter(exchange.key)
-        self._reasoning = KeyFilter(exchange.key)
-        self._calls: dict[int, tuple[str | None, int]] = {}
-        self._arguments: dict[int, KeyFilter] = {}
+        self._pieces = Pieces(exchange.key, exchange.origin)
 
     def deltas(self, chunk: Any) -> Iterator[Delta]:  # noqa: ANN401 - a litellm ModelResponseStream
+        pieces = self._pieces
         for choice in chunk.choices[:1]:
             delta = choice.delta
             if reasoning := getattr(delta, "reasoning_content", None):
-                yield ReasoningTextDelta(self._reasoning.add(reasoning))
+                pieces.reasoning(reasoning)
             if delta.content:
-                yield TextDelta(self._text.add(delta.content))
+                pieces.text(delta.content)
             for call in delta.tool_calls or ():
-                yield self._piece(call)
+                self._call(call)
+        pieces.flush()
+        return self._ready()
 
     def end(self) -> Iterator[Delta]:
         """Give what was held back in case a key began there."""
-        yield ReasoningTextDelta(self._reasoning.end())
-        yield TextDelta(self._text.end())
-        for index, arguments in self._arguments.items():
-            yield ToolCallPiece(index, None, None, arguments.end())
+        self._pieces.end()
+        return self._ready()
 
-    def _piece(self, call: Any) -> ToolCallPiece:  # noqa: ANN401 - a litellm ChatCompletionDeltaToolCall
-        known = self._calls.get(call.index)
-        if known is None or (call.id and call.id != known[0]):
-            known = self._calls[call.index] = (call.id or None, len(self._arguments))
-            if len(self._arguments) >= _MAX_CALLS:
-                message = f"{self._exchange.origin.label} called more than {_MAX_CALLS} tools at once."
-                raise self._exchange.fail(InvalidProviderResponse(message, origin=self._exchange.origin))
-            arguments = self._arguments[known[1]] = KeyFilter(self._exchange.key)
-            name: str | None = call.function.name or None
-            return ToolCallPiece(known[1], known[0], name, arguments.add(call.function.arguments or ""))
-        return ToolCallPiece(known[1], None, None, self._arguments[known[1]].add(call.function.arguments or ""))
+    def _call(self, call: Any) -> None:  # noqa: ANN401 - a litellm ChatCompletionDeltaToolCall
+        try:
+            self._pieces.call(call.index, call.id or None, call.function.name or None, call.function.arguments or "")
+        except InvalidProviderResponse as error:
+            raise self._exchange.fail(error) from None
 
-
-def _shows(delta: Delta) -> bool:
-    """Tell whether anything is in it: a filter may have held everything back."""
-    match delta:
-        case TextDelta(text) | ReasoningTextDelta(text):
-            return bool(text)
-        case ToolCallPiece():
-            return bool(delta.id or delta.name or delta.arguments)
-        case _:
-            return True
-
-
-def _ending(exchange: Exchange) -> Iterator[Delta]:
-    """Give usage and finish as the wire said them; litellm invents both when they are missing."""
-    reading = exchange.reader.reading if exchange.reader else None
-    if exchange.error is not None:
-        raise exchange.error
-    if reading is None or reading.finish is None:
-        raise exchange.fail(StreamInterrupted(origin=exchange.origin))
-    if reading.usage is not None:
-        yield UsageReport(reading.usage)
-    yield Finish(reading.finish)
+    def _ready(self) -> Iterator[Delta]:
+        while self._pieces.ready:
+            yield self._pieces.ready.popleft()
 
 
 async def _close(chunks: Any) -> None:  # noqa: ANN401 - a litellm CustomStreamWrapper, or None

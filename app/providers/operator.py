@@ -68,6 +68,9 @@ def _changed(row: Provider, table: ProviderTable) -> Provider:
     lane = _choice(Lane, "lane", table.lane)
     if lane is not None:
         changes["lane"] = lane
+        if lane is Lane.NATIVE and (wire or row.wire) is Wire.OLLAMA:
+            message = "lane: the ollama wire is spoken by litellm only"
+            raise ConfigError(message)
     if table.headers is not None:
         changes["headers"] = MappingProxyType({**row.headers, **table.headers})
     if table.models is not None:

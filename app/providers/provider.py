@@ -22,7 +22,17 @@ class Wire(StrEnum):
 class Lane(StrEnum):
     """Who speaks the wire."""
 
+    NATIVE = "native"
+    """This gateway itself: every wire but Ollama's."""
     LITELLM = "litellm"
+
+
+class Chat(StrEnum):
+    """Where providers of the `openai_chat` wire want the same things under other names."""
+
+    USUAL = "usual"
+    OPENAI = "openai"
+    MISTRAL = "mistral"
 
 
 class Naming(StrEnum):
@@ -97,6 +107,7 @@ class Provider:
     """Serves other vendors' models; exempt from the prefix guard."""
     litellm_prefix: str = ""
     """A name of its own under which litellm speaks this provider's wire; "" for the wire's usual one."""
+    chat: Chat = Chat.USUAL
     needs_api_key: bool = True
     models_list: ListShape | None = ListShape.OPENAI
     """None where the provider lists nothing: then `models` is the list."""
@@ -107,7 +118,8 @@ class Provider:
     context_tokens: int | None = None
     """How much its models read at most; None where that is not known, and nothing is left out."""
     deadlines: Deadlines = field(default_factory=Deadlines)
-    lane: Lane = Lane.LITELLM
+    lane: Lane | None = None
+    """None: the lane follows the wire."""
     enabled: bool = True
     retired: str | None = None
     """When and why the service ended, for a provider that has."""
@@ -139,6 +151,13 @@ class Route:
     def origin(self) -> str:
         """The same as the provider's, whatever the wire."""
         return _origin(self.base_url)
+
+
+def lane_of(wire: Wire, *choices: Lane | None) -> Lane:
+    """Give the lane of a call: the first of `choices` that is one, else our own. Ollama's wire is litellm's alone."""
+    if wire is Wire.OLLAMA:
+        return Lane.LITELLM
+    return next((lane for lane in choices if lane is not None), Lane.NATIVE)
 
 
 def _origin(url: str) -> str:

@@ -20,7 +20,7 @@ from app.errors import (
 from app.providers import base_url, model_id, naming
 from app.providers.catalog import CATALOG, demo_row
 from app.providers.operator import operator_row
-from app.providers.provider import Provider, Route, Wire
+from app.providers.provider import Lane, Provider, Route, Wire, lane_of
 
 _VOYAGE_ENUM: Final = "llmproviders."
 _SHOWN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -34,6 +34,8 @@ class Registry:
     """By id, disabled and retired ones included."""
     configured_ids: frozenset[str] = frozenset()
     """Those that the operator's file names, and the demo: a keyless one of these is ready for everybody."""
+    forced_lane: Lane | None = None
+    """The lane of every call, whatever the providers' own; Ollama's wire is litellm's all the same."""
 
     def all(self) -> tuple[Provider, ...]:
         """Give every provider that is not disabled, retired ones included, in the catalogue's order."""
@@ -71,7 +73,16 @@ class Registry:
         wire = _wire(provider, own)
         model_id.check(own, wire, origin=Origin(provider=provider.id, label=provider.label))
         base = base_url.canonical(provider.api_base, wire=wire, version=provider.version)
-        return Route(provider=provider, model=own, wire=wire, base_url=base, lane=provider.lane)
+        lane = lane_of(wire, self.forced_lane, provider.lane)
+        return Route(provider=provider, model=own, wire=wire, base_url=base, lane=lane)
+
+    def may_take(self, provider_id: str, lane: Lane) -> bool:
+        """Tell whether calls to a provider, which need not exist, may go through `lane`."""
+        provider = self.providers.get(normalise(provider_id))
+        if provider is None or not provider.enabled or provider.retired is not None:
+            return False
+        wires = {provider.wire, *(rule.wire for rule in provider.wire_rules)}
+        return any(lane_of(wire, self.forced_lane, provider.lane) is lane for wire in wires)
 
     def _checked_id(self, provider: Provider, asked: str) -> str:
         origin = Origin(provider=provider.id, label=provider.label)
@@ -107,15 +118,19 @@ class Registry:
         )
 
 
-def build_registry(tables: Mapping[str, ProviderTable], *, demo_base_url: str | None = None) -> Registry:
+def build_registry(
+    tables: Mapping[str, ProviderTable], *, demo_base_url: str | None = None, lane: str | None = None
+) -> Registry:
     """Give the catalogue as the operator's tables change it, with the demo provider when it has an address.
 
-    Raises `ConfigError` that names the table and the key.
+    `lane` is that of every call, whatever the tables say. Raises `ConfigError` that names the table and the key.
     """
     demo = [] if demo_base_url is None else [demo_row(demo_base_url)]
     rows = {row.id: row for row in (*demo, *CATALOG)}  # the demo first: where nobody names a provider, it answers
     changed = {name: operator_row(name, table, rows) for name, table in tables.items()}
-    registry = Registry(MappingProxyType(rows | changed), frozenset(changed) | {row.id for row in demo})
+    registry = Registry(
+        MappingProxyType(rows | changed), frozenset(changed) | {row.id for row in demo}, Lane(lane) if lane else None
+    )
     for provider in changed.values():
         _check_default(registry, provider)
     return registry

@@ -4,19 +4,20 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BOM: Final = b"\xef\xbb\xbf"
+_DATA: Final = b"data: "
+_EVENT: Final = b"event: "
+_TYPE_LIMIT: Final = 200
 
 
 class OversizeError(Exception):
     """One line or one event is longer than the limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class SseEvent:
+class SseEvent(NamedTuple):
     """One event; `type` is empty where the stream gave none."""
 
     type: str
@@ -39,6 +40,10 @@ class SseParser:
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Take the next bytes and give the events they complete; raises `OversizeError`."""
+        if self._started and not self._held and not self._data and not self._type:
+            events = self._whole(chunk)
+            if events is not None:
+                return events
         # A CR at the very end may be the first half of a CRLF: what follows it decides.
         after_cr = bool(self._pieces) and self._pieces[-1].endswith(b"\r")
         if not after_cr and _LINE_END.search(chunk) is None:
@@ -49,10 +54,26 @@ class SseParser:
             self._started = True
             buffer = buffer.removeprefix(_BOM)
         last_cr = b"\r" if buffer.endswith(b"\r") else b""
-        *lines, rest = _LINE_END.split(buffer.removesuffix(last_cr))
+        body = buffer.removesuffix(last_cr)
+        *lines, rest = _LINE_END.split(body) if b"\r" in body else body.split(b"\n")
         self._pieces, self._held = [], 0
         self._hold(rest + last_cr)
         return [event for line in lines if (event := self._line(line)) is not None]
+
+    def _whole(self, chunk: bytes) -> list[SseEvent] | None:
+        """Take the ordinary case: whole events of one line of data, with a type or without. None for any other."""
+        if chunk[-2:] != b"\n\n" or b"\r" in chunk or len(chunk) > self._limit:
+            return None
+        events: list[SseEvent] = []
+        for frame in chunk[:-2].split(b"\n\n"):
+            kind = ""
+            if frame.startswith(_EVENT):
+                head, _, frame = frame.partition(b"\n")  # noqa: PLW2901 - the rest of the same frame
+                kind = head[len(_EVENT) : len(_EVENT) + _TYPE_LIMIT].decode("utf-8", "replace")
+            if not frame.startswith(_DATA) or b"\n" in frame:
+                return None
+            events.append(SseEvent(kind, frame[len(_DATA) :].decode("utf-8", "replace")))
+        return events
 
     def _hold(self, piece: bytes) -> None:
         if piece:
@@ -72,7 +93,7 @@ class SseParser:
                 raise OversizeError
             self._data.append(value.decode("utf-8", "replace"))
         elif name == b"event":
-            self._type = value[:200].decode("utf-8", "replace")
+            self._type = value[:_TYPE_LIMIT].decode("utf-8", "replace")
         return None
 
     def _dispatch(self) -> SseEvent | None:

@@ -59,14 +59,15 @@ class UpstreamResponse:
         Raises `StreamInterrupted` when the connection breaks before its end, `InvalidProviderResponse` for a
         compressed one.
         """
+        while chunk := await self.readany():
+            yield chunk
+
+    async def readany(self) -> bytes:
+        """Give what is there of the body, waiting for some; nothing means its end. Raises what `chunks` does."""
         if self.compressed:
             message = f"{self._origin.label} sent a compressed answer although none was asked for."
             raise InvalidProviderResponse(message, origin=self._origin)
-        while True:
-            chunk = await self._next()
-            if not chunk:
-                return
-            yield chunk
+        return await self._next()
 
     async def read(self, limit: int) -> bytes:
         """Give at most the first `limit` bytes of the body; nothing of a compressed one."""

@@ -8,11 +8,10 @@ from app.db import credentials
 from app.db.migrate import current_revision_is_head, is_migrated_further
 from app.deps import Services, ServicesDep
 from app.errors import StorageUnavailable
-from app.providers.litellm_lane import LoadState
+from app.providers.litellm_lane import LitellmLane, LoadState
 from app.schemas.health import CheckStatus, LiveAnswer, ReadyAnswer
 
 router: Final = APIRouter(prefix="/health", tags=["health"])
-_LITELLM: Final[dict[LoadState, CheckStatus]] = {LoadState.READY: "ok", LoadState.FAILED: "failed"}
 
 
 @router.head("/live", include_in_schema=False)
@@ -26,8 +25,7 @@ async def live() -> LiveAnswer:
 @router.get("/ready", responses={503: {"model": ReadyAnswer, "description": "Send nobody here yet"}})
 async def ready(services: ServicesDep, response: Response) -> ReadyAnswer:
     """Say what works: 503 while something that every message needs does not."""
-    state = services.lane.state if services.lane is not None else LoadState.READY
-    checks: dict[str, CheckStatus] = {"litellm": _LITELLM.get(state, "loading")}
+    checks: dict[str, CheckStatus] = {"litellm": litellm_status(services.lane)}
     checks["shutdown"] = "failed" if services.hub.stopping else "ok"
     unreadable = await _check_database(services, checks)
     if any(status in {"failed", "loading"} for status in checks.values()):
@@ -35,6 +33,17 @@ async def ready(services: ServicesDep, response: Response) -> ReadyAnswer:
         return ReadyAnswer(status="not_ready", checks=checks, unreadable_credentials=unreadable)
     status = "degraded" if "degraded" in checks.values() else "ready"
     return ReadyAnswer(status=status, checks=checks, unreadable_credentials=unreadable)
+
+
+def litellm_status(lane: LitellmLane | None) -> CheckStatus:
+    """Say how litellm is; where nothing the operator chose needs it, everything else works without it."""
+    match lane.state if lane is not None else LoadState.READY:
+        case LoadState.FAILED:
+            return "failed" if lane is not None and lane.needed else "degraded"
+        case LoadState.WAITING | LoadState.LOADING if lane is not None and lane.needed:
+            return "loading"
+        case _:
+            return "ok"
 
 
 async def _check_database(services: Services, checks: dict[str, CheckStatus]) -> int | None:

@@ -13,6 +13,7 @@ from app.providers.model import (
     ChatMessage,
     Delta,
     Finish,
+    ModelClient,
     ModelRequest,
     ReasoningTextDelta,
     TextDelta,
@@ -21,6 +22,7 @@ from app.providers.model import (
     ToolSpec,
     UsageReport,
 )
+from app.providers.native_lane import NativeLane
 from app.providers.provider import Deadlines, Lane, Provider, Route, Wire
 from app.providers.transport import Transport
 from app.secret import Secret
@@ -32,7 +34,9 @@ TOOL = ToolSpec(name="get_weather", parameters={"type": "object", "properties": 
 VERSIONS = {Wire.GEMINI: "/v1beta", Wire.OLLAMA: ""}
 
 
-def route_to(base_url: str, wire: Wire, *, model: str = "test-model", prefix: str = "") -> Route:
+def route_to(
+    base_url: str, wire: Wire, *, model: str = "test-model", prefix: str = "", lane: Lane = Lane.LITELLM
+) -> Route:
     path = VERSIONS.get(wire, "/v1")
     provider = Provider(
         id="test",
@@ -42,7 +46,7 @@ def route_to(base_url: str, wire: Wire, *, model: str = "test-model", prefix: st
         wire=wire,
         litellm_prefix=prefix,
     )
-    return Route(provider=provider, model=model, wire=wire, base_url=base_url + path, lane=Lane.LITELLM)
+    return Route(provider=provider, model=model, wire=wire, base_url=base_url + path, lane=lane)
 
 
 def request_to(
@@ -108,7 +112,7 @@ class Outcome:
         return self.error.code if self.error else None
 
 
-async def call(lane: LitellmLane, request: ModelRequest) -> Outcome:
+async def call(lane: ModelClient, request: ModelRequest) -> Outcome:
     outcome = Outcome()
     try:
         async with lane.stream(request) as deltas:
@@ -120,7 +124,18 @@ async def call(lane: LitellmLane, request: ModelRequest) -> Outcome:
 
 
 @asynccontextmanager
-async def open_lane() -> AsyncGenerator[LitellmLane]:
+async def open_lane(kind: Lane = Lane.LITELLM) -> AsyncGenerator[ModelClient]:
+    """Give a lane that is ready."""
+    if kind is Lane.LITELLM:
+        async with open_litellm() as lane:
+            yield lane
+    else:
+        async with Transport() as transport:
+            yield NativeLane(transport)
+
+
+@asynccontextmanager
+async def open_litellm() -> AsyncGenerator[LitellmLane]:
     """Give a lane with litellm loaded; the first one of a process takes seconds."""
     async with Transport() as transport:
         lane = LitellmLane(transport)

@@ -1,17 +1,31 @@
-"""A lane with litellm loaded, and a scripted upstream for it."""
+"""Every lane, ready to be called, and a scripted upstream for it."""
 
 from collections.abc import AsyncGenerator
 
 import pytest
 
 from app.providers.litellm_lane import LitellmLane
-from tests.providers.calls import open_lane
+from app.providers.model import ModelClient
+from app.providers.provider import Lane
+from tests.lanes import spoken
+from tests.providers.calls import open_lane, open_litellm
 from tests.upstream import Upstream
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what no lane is asked for."""
+    items[:] = spoken(items)
+
+
+@pytest.fixture(params=list(Lane))
+async def lane(request: pytest.FixtureRequest) -> AsyncGenerator[ModelClient]:
+    async with open_lane(request.param) as opened:
+        yield opened
+
+
 @pytest.fixture
-async def lane() -> AsyncGenerator[LitellmLane]:
-    async with open_lane() as opened:
+async def litellm_lane() -> AsyncGenerator[LitellmLane]:
+    async with open_litellm() as opened:
         yield opened
 
 

@@ -3,12 +3,15 @@
 import asyncio
 import errno
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 
 from app.providers import litellm_setup
+from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane, LoadState
-from app.providers.provider import Wire
+from app.providers.native_lane import NativeLane
+from app.providers.provider import Deadlines, Lane, Wire
 from app.providers.transport import Transport
 from tests.providers.calls import call, request_to, route_to
 from tests.upstream import Answer, Upstream
@@ -88,6 +91,57 @@ async def test_a_machine_that_was_short_of_something_gets_its_models_back(upstre
     assert machine.codes == {("not_ready", True)}
     assert machine.lane.state is LoadState.READY
     assert outcome.text == "Lisbon"
+
+
+async def test_it_is_loaded_by_the_first_call_that_needs_it(upstream: Upstream) -> None:
+    upstream.script = Answer(texts=("Lisbon",))
+    async with Transport() as transport:
+        litellm = LitellmLane(transport)
+        lanes = Lanes(native=NativeLane(transport), litellm=litellm)
+        native = await call(lanes, request_to(route_to(upstream.base_url, Wire.OPENAI_CHAT, lane=Lane.NATIVE)))
+        before = litellm.state
+        outcome = await call(lanes, request_to(route_to(upstream.base_url, Wire.OLLAMA)))
+        await litellm.close()
+
+    assert (native.text, before) == ("Lisbon", LoadState.WAITING)
+    assert (outcome.text, litellm.state) == ("Lisbon", LoadState.READY)
+
+
+async def test_a_call_waits_for_it_no_longer_than_for_a_token(upstream: Upstream) -> None:
+    held = threading.Event()
+
+    def load() -> ModuleType:
+        held.wait(10)
+        return litellm_setup.load()
+
+    async with Transport() as transport:
+        lane = LitellmLane(transport, loader=load)
+        route = route_to(upstream.base_url, Wire.OLLAMA)
+        early = await call(lane, request_to(route, deadlines=Deadlines(first_token_s=0.1)))
+        held.set()
+        late = await call(lane, request_to(route))
+        await lane.close()
+
+    assert (early.code, late.code) == ("provider_timeout", None)
+    assert len(upstream.requests) == 1
+
+
+async def test_a_close_ends_the_loading() -> None:
+    held = threading.Event()
+
+    def load() -> ModuleType:
+        held.wait(10)
+        return litellm_setup.load()
+
+    async with Transport() as transport:
+        lane = LitellmLane(transport, loader=load)
+        lane.begin_loading()
+        lane.begin_loading(needed=True)
+        tasks = [task for task in asyncio.all_tasks() if task.get_name() == "load litellm"]
+        await lane.close()
+        held.set()
+
+    assert (len(tasks), tasks[0].cancelled(), lane.needed) == (1, True, True)
 
 
 async def test_what_no_pause_mends_is_not_tried_again() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidInput
 from app.providers import model_id
-from app.providers.litellm_lane import LitellmLane
+from app.providers.model import ModelClient
 from app.providers.provider import Wire
 from tests.providers.calls import call, request_to, route_to
 from tests.upstream import Upstream
@@ -102,7 +102,7 @@ def test_an_accepted_id_in_a_path_stays_in_its_place(model: str, wire: Wire) -> 
 
 @pytest.mark.parametrize("model", ["gemini-3.5-flash-lite", "a._-.-", "models", "v1beta", "A" * 200, "0"])
 async def test_a_gemini_call_goes_to_its_model_and_nowhere_else(
-    lane: LitellmLane, upstream: Upstream, model: str
+    lane: ModelClient, upstream: Upstream, model: str
 ) -> None:
     model_id.check(model, Wire.GEMINI)
 
@@ -115,7 +115,7 @@ async def test_a_gemini_call_goes_to_its_model_and_nowhere_else(
 @pytest.mark.parametrize("wire", [wire for wire in WIRES if wire is not Wire.GEMINI])
 @pytest.mark.parametrize("model", ["a:b@c+d/e", "v1/models", "x/api/chat", "a" * 200])
 async def test_on_the_other_wires_the_id_is_no_part_of_the_url(
-    lane: LitellmLane, upstream: Upstream, wire: Wire, model: str
+    lane: ModelClient, upstream: Upstream, wire: Wire, model: str
 ) -> None:
     model_id.check(model, wire)
     for name in ("test-model", model):

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.providers.sse_parser import LineParser, OversizeError, SseEvent, SseParser
@@ -49,6 +49,26 @@ def test_events_survive_any_cut(
     found = [event for piece in cut(text.encode() + b":\n", places) for event in parser.feed(piece)]
 
     assert found == [SseEvent(kind, "\n".join(lines)) for kind, lines in events]
+
+
+LINES = st.sampled_from(
+    [b"data: a", b"data:b", b"data", b"data: ", b"event: e", b"event:", b": c", b"id: 1", b"\xff", b"\xef\xbb\xbf", b""]
+)
+ENDS = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\r", b"\n\n", b"\n\n", b""])
+
+
+@settings(max_examples=300)
+@example(chunks=[[(b":", b"\n")], [(b"data: a", b"\r"), (b"data: b", b"\n\n")]])
+@given(chunks=st.lists(st.lists(st.tuples(LINES, ENDS), min_size=1, max_size=6), max_size=6))
+def test_any_bytes_mean_the_same_in_whole_events_and_byte_by_byte(chunks: list[list[tuple[bytes, bytes]]]) -> None:
+    """Byte by byte no shortcut for whole events is ever taken."""
+    pieces = [b"".join(line + end for line, end in chunk) for chunk in chunks]
+    slow, quick = SseParser(limit=10_000), SseParser(limit=10_000)
+
+    expected = [event for piece in pieces for byte in piece for event in slow.feed(bytes([byte]))]
+    found = [event for piece in pieces for event in quick.feed(piece)]
+
+    assert found == expected
 
 
 def test_an_unfinished_event_is_not_given() -> None:

@@ -1,6 +1,10 @@
 import sqlite3
 from contextlib import closing
 
+import pytest
+
+from app.providers.litellm_lane import LitellmLane, LoadState
+from app.routers import health
 from tests.routers.gateway import Gateway, assert_error
 
 
@@ -15,6 +19,27 @@ async def test_alive_and_ready_without_a_caller(gateway: Gateway) -> None:
         "checks": dict.fromkeys(("litellm", "shutdown", "database", "migrations", "credentials"), "ok"),
         "unreadable_credentials": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("state", "needed", "shown"),
+    [
+        (LoadState.WAITING, False, "ok"),
+        (LoadState.LOADING, False, "ok"),
+        (LoadState.FAILED, False, "degraded"),
+        (LoadState.LOADING, True, "loading"),
+        (LoadState.FAILED, True, "failed"),
+        (LoadState.READY, True, "ok"),
+        (LoadState.READY, False, "ok"),
+    ],
+)
+async def test_litellm_counts_where_the_operator_needs_it(
+    gateway: Gateway, state: LoadState, *, needed: bool, shown: str
+) -> None:
+    lane = LitellmLane(gateway.services.transport)
+    lane.state, lane.needed = state, needed
+
+    assert health.litellm_status(lane) == shown
 
 
 async def test_not_ready_while_stopping(gateway: Gateway) -> None:

@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from app import log
-from app.providers.provider import Wire
+from app.providers.provider import Lane, Wire
 from tests.stories.gateway import KEY, Story, gateway
 from tests.upstream import BY_NAME, Answer
 
@@ -42,9 +42,9 @@ def everything_logged() -> Iterator[StringIO]:
 
 @pytest.mark.parametrize("wire", list(Wire))
 async def test_the_key_is_found_nowhere(
-    sqlite_url: str, tmp_path: Path, everything_logged: StringIO, wire: Wire
+    sqlite_url: str, tmp_path: Path, everything_logged: StringIO, lane: Lane, wire: Wire
 ) -> None:
-    async with gateway(sqlite_url, tmp_path, idle_s=0.5) as story:
+    async with gateway(sqlite_url, tmp_path, idle_s=0.5, GATEWAY_LANE=lane.value) as story:
         story.upstream.script = Answer()
         seen = await use_and_break(story, wire)
         logged = everything_logged.getvalue()

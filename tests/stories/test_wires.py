@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.events import Usage
-from app.providers.provider import Wire
+from app.providers.provider import Lane, Wire
 from tests.stories.gateway import KEY, Story, gateway
 from tests.upstream import BY_NAME, FAULTS, Answer, Call, Fault
 
@@ -25,8 +25,10 @@ TOOLS: list[dict[str, Any]] = [
 
 
 @pytest.fixture
-async def story(sqlite_url: str, tmp_path: Path) -> AsyncGenerator[Story]:
-    async with gateway(sqlite_url, tmp_path, idle_s=1.0, GATEWAY_MAX_ANSWER_CHARS="20000") as opened:
+async def story(sqlite_url: str, tmp_path: Path, lane: Lane) -> AsyncGenerator[Story]:
+    async with gateway(
+        sqlite_url, tmp_path, idle_s=1.0, GATEWAY_MAX_ANSWER_CHARS="20000", GATEWAY_LANE=lane.value
+    ) as opened:
         yield opened
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Reading, count, table, unknown_end
+from app.providers.pieces import Pieces
+from app.providers.wires.reading import Reading, count, json_text, string, table, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": FinishReason.STOP,
@@ -51,3 +52,35 @@ def _usage(usage: Mapping[str, Any], before: Usage | None) -> Usage:
         output=count(usage.get("output_tokens")),
         cached=cached or (before.cached if before else 0),
     )
+
+
+def say(event: Mapping[str, Any], pieces: Pieces) -> None:
+    """Put what one event adds to the answer into `pieces`; a tool call is known by the index of its block."""
+    match event.get("type"):
+        case "content_block_delta":
+            _say_delta(event, table(event.get("delta")), pieces)
+        case "content_block_start":
+            block = table(event.get("content_block"))
+            if block.get("type") == "tool_use":
+                name = string(block.get("name"))
+                pieces.call(_number(event), string(block.get("id")), name, json_text(block.get("input")))
+            elif text := string(block.get("text")):
+                pieces.text(text)
+            elif thought := string(block.get("thinking")):
+                pieces.reasoning(thought)
+        case _:
+            pass
+
+
+def _say_delta(event: Mapping[str, Any], delta: Mapping[str, Any], pieces: Pieces) -> None:
+    if text := string(delta.get("text")):
+        pieces.text(text)
+    elif thought := string(delta.get("thinking")):
+        pieces.reasoning(thought)
+    elif arguments := string(delta.get("partial_json")):
+        pieces.call(_number(event), None, None, arguments)
+
+
+def _number(event: Mapping[str, Any]) -> int:
+    number: object = event.get("index")
+    return number if isinstance(number, int) else 0

@@ -1,10 +1,16 @@
 """Gemini streamGenerateContent: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Reading, count, rows, table, unknown_end
+from app.providers.pieces import Pieces
+from app.providers.wires.reading import Reading, count, json_text, rows, string, table, unknown_end
+
+SIGNATURE: Final = "__thought__"
+"""Between the id of a call and its `thoughtSignature`, which has to come back with the call: the id is all of a call
+that is kept and returned verbatim. litellm writes it so too, so a conversation may go on in either lane."""
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "STOP": FinishReason.STOP,
@@ -38,7 +44,9 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
                 return unknown_end(reason)
             called = FINISH[reason] is FinishReason.STOP and reading.tools
             reading.finish = FinishReason.TOOL_CALLS if called else FINISH[reason]
-    if usage := table(event.get("usageMetadata")):
+    usage = table(event.get("usageMetadata"))
+    if usage and usage != reading.counted:
+        reading.counted = usage
         thoughts = count(usage.get("thoughtsTokenCount"))
         reading.usage = Usage(
             input=count(usage.get("promptTokenCount")),
@@ -47,3 +55,19 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
             reasoning=thoughts,
         )
     return None
+
+
+def say(event: Mapping[str, Any], pieces: Pieces) -> None:
+    """Put what one event adds to the answer into `pieces`; tool calls come whole, mostly without an id."""
+    for candidate in rows(event.get("candidates"))[:1]:
+        for part in rows(table(candidate.get("content")).get("parts")):
+            if text := string(part.get("text")):
+                if part.get("thought") is True:
+                    pieces.reasoning(text)
+                else:
+                    pieces.text(text)
+            elif call := table(part.get("functionCall")):
+                id_ = string(call.get("id")) or f"call_{secrets.token_hex(12)}"
+                if signature := string(part.get("thoughtSignature")):
+                    id_ = f"{id_}{SIGNATURE}{signature}"
+                pieces.call(id_, id_, string(call.get("name")), json_text(call.get("args")) or "{}")

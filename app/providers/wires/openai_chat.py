@@ -1,10 +1,11 @@
 """OpenAI chat completions: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Reading, count, rows, table, unknown_end
+from app.providers.pieces import Pieces
+from app.providers.wires.reading import Reading, count, json_text, rows, string, table, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": FinishReason.STOP,
@@ -27,8 +28,9 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
     """
     if event.get("error") or ("choices" not in event and "message" in event):
         return event
-    if table(event.get("x_groq")).get("error"):
-        return table(event["x_groq"])
+    groq = table(event.get("x_groq"))
+    if groq.get("error"):
+        return groq
     for choice in rows(event.get("choices")):
         if table(choice.get("delta")).get("tool_calls"):
             reading.tools = True
@@ -37,7 +39,7 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
             if reason.lower() not in FINISH:
                 return unknown_end(reason)
             reading.finish = FINISH[reason.lower()]
-    if usage := table(event.get("usage")) or table(table(event.get("x_groq")).get("usage")):
+    if usage := table(event.get("usage")) or table(groq.get("usage")):
         reading.usage = Usage(
             input=count(usage.get("prompt_tokens")),
             output=count(usage.get("completion_tokens")),
@@ -47,41 +49,45 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
     return None
 
 
-def join(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the events with pieces of text that follow one another joined, and without usage, which `read` has taken.
-
-    What arrives together costs its translator one event: a loop that has fallen behind catches up by itself.
-    """
-    joined: list[dict[str, Any]] = []
-    texts: list[str] = []
-    for event in events:
-        text = _text_alone(event)
-        if text is not None and texts:
-            texts.append(text)
-            continue
-        _close(joined, texts)
-        joined.append({name: value for name, value in event.items() if name != "usage"})
-        texts = [] if text is None else [text]
-    _close(joined, texts)
-    return joined
+def say(event: Mapping[str, Any], pieces: Pieces) -> None:
+    """Put what one event adds to the answer into `pieces`; of several answers, the first."""
+    for choice in rows(event.get("choices"))[:1]:
+        delta = table(choice.get("delta"))
+        # DeepSeek and others name it so; OpenRouter, Groq and vLLM call it reasoning; some send both, the same.
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if thought and isinstance(thought, str):
+            pieces.reasoning(thought)
+        content = delta.get("content")
+        if content and isinstance(content, str):
+            pieces.text(content)
+        elif content:
+            _say_parts(content, pieces)
+        if calls := delta.get("tool_calls"):
+            _say_calls(calls, pieces)
 
 
-def _close(joined: list[dict[str, Any]], texts: list[str]) -> None:
-    """Give the last event all its texts."""
-    if len(texts) > 1:
-        last = joined[-1]
-        choice = last["choices"][0]
-        delta = {**choice["delta"], "content": "".join(texts)}
-        joined[-1] = {**last, "choices": [{**choice, "delta": delta}]}
+def _say_parts(content: object, pieces: Pieces) -> None:
+    """Take content in parts, as Mistral's reasoning models send it."""
+    for part in rows(content):
+        if part.get("type") == "thinking":
+            for text in _texts(part.get("thinking")):
+                pieces.reasoning(text)
+        elif text := string(part.get("text")):
+            pieces.text(text)
 
 
-def _text_alone(event: Mapping[str, Any]) -> str | None:
-    """Give the text of an event that holds nothing else."""
-    choices = event.get("choices")
-    if not isinstance(choices, list) or len(cast("list[object]", choices)) != 1 or event.get("usage"):
-        return None
-    choice = table(cast("list[object]", choices)[0])
-    delta = table(choice.get("delta"))
-    text = delta.get("content")
-    alone = not choice.get("finish_reason") and not choice.get("index") and delta.keys() <= {"content", "role"}
-    return text if isinstance(text, str) and alone else None
+def _texts(thinking: object) -> Iterator[str]:
+    parts = [{"text": thinking}] if isinstance(thinking, str) else rows(thinking)
+    return (text for part in parts if (text := string(part.get("text"))))
+
+
+def _say_calls(calls: object, pieces: Pieces) -> None:
+    for place, call in enumerate(rows(calls)):
+        index: object = call.get("index")
+        function = table(call.get("function"))
+        pieces.call(
+            index if isinstance(index, int) else place,
+            string(call.get("id")),
+            string(function.get("name")),
+            json_text(function.get("arguments")),
+        )

@@ -1,10 +1,13 @@
 """OpenAI responses: https://platform.openai.com/docs/api-reference/responses-streaming."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from app.events import FinishReason, Usage
-from app.providers.wires.reading import Reading, count, rows, table
+from app.providers.pieces import Pieces
+from app.providers.wires.reading import Reading, count, rows, string, table
+
+_THOUGHTS: Final = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 
 
 def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
@@ -37,3 +40,30 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
             reasoning=count(table(usage.get("output_tokens_details")).get("reasoning_tokens")),
         )
     return None
+
+
+def say(event: Mapping[str, Any], pieces: Pieces) -> None:
+    """Put what one event adds to the answer into `pieces`; a tool call is known by the index of its output item."""
+    kind = event.get("type")
+    match kind:
+        case "response.output_text.delta" | "response.refusal.delta":
+            if text := string(event.get("delta")):
+                pieces.text(text)
+        case "response.function_call_arguments.delta":
+            pieces.call(_number(event), None, None, string(event.get("delta")))
+        case "response.output_item.added" | "response.output_item.done":
+            item = table(event.get("item"))
+            if item.get("type") == "function_call":
+                told = (string(item.get("call_id")), string(item.get("name")), string(item.get("arguments")))
+                take = pieces.call if kind == "response.output_item.added" else pieces.whole_call
+                take(_number(event), *told)
+        case str() if kind in _THOUGHTS:
+            if thought := string(event.get("delta")):
+                pieces.reasoning(thought)
+        case _:
+            pass
+
+
+def _number(event: Mapping[str, Any]) -> int:
+    number: object = event.get("output_index")
+    return number if isinstance(number, int) else 0

@@ -1,7 +1,7 @@
-"""Reads what a provider really sends, beside whoever translates it: ends, errors and nonsense are seen here.
+"""Reads what a provider really sends, for whoever translates it: ends, errors and nonsense are seen here, once.
 
-A stream leaves the reader as clean events, in one form, and only as far as it made sense: an error object, a broken
-event or an end without the wire's own terminal marker becomes a typed error, never something to be interpreted.
+A stream leaves the reader as clean events, and only as far as it made sense: an error object, a broken event or an end
+without the wire's own terminal marker becomes a typed error, never something to be interpreted.
 """
 
 import json
@@ -22,6 +22,8 @@ from app.secret import Secret
 EVENT_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of one event; a whole tool call, or a whole final response, fits."""
 _DONE: Final = "[DONE]"
+Understood = tuple[str, dict[str, Any]]
+"""The type of an event, empty where the stream gave none, and its JSON object."""
 
 _READERS: Final[Mapping[Wire, Callable[[Mapping[str, Any], Reading], Mapping[str, Any] | None]]] = {
     Wire.OPENAI_CHAT: openai_chat.read,
@@ -33,12 +35,12 @@ _READERS: Final[Mapping[Wire, Callable[[Mapping[str, Any], Reading], Mapping[str
 
 
 class WireReader:
-    """One answer on one wire: bytes in, clean frames out, and in `reading` what they said."""
+    """One answer on one wire: bytes in, clean events out, and in `reading` what they said of its end."""
 
     def __init__(self, wire: Wire, headers: Mapping[str, str], *, origin: Origin, key: Secret | None) -> None:
         """Start before the first byte of a success response with `headers`."""
         self.reading = Reading()
-        self._wire = wire
+        self.wire = wire
         self._headers = headers
         self._origin = origin
         self._key = key
@@ -50,70 +52,64 @@ class WireReader:
         self._alien = False
         self.error: GatewayError | None = None
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes; give the frames they complete. After trouble `error` is set and nothing more comes."""
+    def feed(self, chunk: bytes) -> list[Understood]:
+        """Take the next bytes; give the events they complete. After trouble `error` is set and nothing more comes."""
         if self.error is not None or self.reading.over:
-            return b""
+            return []
         if self._events == 0 and not self._looks_alike(chunk):
-            return b""
+            return []
         try:
             events = self._parser.feed(chunk)
         except OversizeError:
             self.error = self._invalid("sent an event that is too large")
-            return b""
+            return []
         return self._take(events)
 
-    def end(self) -> bytes:
+    def end(self) -> list[Understood]:
         """Take the end of the body; sets `error` unless the wire's own end was seen before it."""
         if self.error is not None:
-            return b""
-        frames = self._take(self._lines.rest()) if self._lines is not None and not self._alien else b""
+            return []
+        found = self._take(self._lines.rest()) if self._lines is not None and not self._alien else []
         if self.error is None and self.reading.finish is None:
             if self._events:
                 self.error = StreamInterrupted(origin=self._origin)
             else:
                 self.error = classify.not_a_stream(self._head, self._headers, origin=self._origin, key=self._key)
-        return frames
+        return found
 
     def _looks_alike(self, chunk: bytes) -> bool:
         """Collect the head until it shows whether this is a stream; what is not is kept for the diagnosis only."""
         self._head = (self._head + chunk)[: classify.BODY_LIMIT]
         first = self._head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        alien = b"<" if self._wire is Wire.OLLAMA else b"{[<"
+        alien = b"<" if self.wire is Wire.OLLAMA else b"{[<"
         self._alien = bool(first) and first in alien
         if self._alien and len(self._head) >= classify.BODY_LIMIT:
             self.error = classify.not_a_stream(self._head, self._headers, origin=self._origin, key=self._key)
         return not self._alien
 
-    def _take(self, events: list[SseEvent]) -> bytes:
-        understood: list[tuple[str, dict[str, Any]]] = []
-        for event in events:
+    def _take(self, events: list[SseEvent]) -> list[Understood]:
+        understood: list[Understood] = []
+        for kind, text in events:
             if self.reading.over:
                 break
-            if event.data.strip() == _DONE:
+            if text.strip() == _DONE:
                 self._events += 1
                 self.reading.over = True
                 break
-            data = self._understand(event)
+            data = self._understand(kind, text)
             if data is None:
                 break
-            understood.append((event.type, data))
-        if self._wire is Wire.OPENAI_CHAT:
-            understood = [("", data) for data in openai_chat.join([data for _, data in understood])]
-        frames = [self._frame(kind, data) for kind, data in understood]
-        # Without a finish before it, [DONE] ends a cut answer: the end of the body says so.
-        if self._wire is Wire.OPENAI_CHAT and self.reading.over and self.reading.finish is not None:
-            frames.append(b"data: [DONE]\n\n")
-        return b"".join(frames)
+            understood.append((kind, data))
+        return understood
 
-    def _understand(self, event: SseEvent) -> dict[str, Any] | None:
-        data = _json(event.data)
+    def _understand(self, kind: str, text: str) -> dict[str, Any] | None:
+        data = _json(text)
         if not isinstance(data, dict):
             if self.reading.finish is None:
                 self.error = self._invalid("sent an event that is not valid JSON")
             return None
         found = cast("dict[str, Any]", data)
-        complaint = found if event.type == "error" else self._read(found, self.reading)
+        complaint = found if kind == "error" else self._read(found, self.reading)
         if complaint is None:
             self._events += 1
             return found
@@ -121,12 +117,6 @@ class WireReader:
             complaint = read_object(complaint)
             self.error = classify.in_stream(complaint, origin=self._origin, key=self._key, phase=self._phase)
         return None
-
-    def _frame(self, kind: str, data: dict[str, Any]) -> bytes:
-        line = _dump(data)
-        if self._wire is Wire.OLLAMA:
-            return line + b"\n"
-        return b"event: %b\ndata: %b\n\n" % (kind.encode(), line) if kind else b"data: %b\n\n" % line
 
     def _invalid(self, what: str) -> GatewayError:
         return InvalidProviderResponse(f"{self._origin.label} {what}.", origin=self._origin, phase=self._phase)
@@ -146,11 +136,3 @@ def _json(text: str) -> object:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _dump(data: dict[str, Any]) -> bytes:
-    """Write compact JSON; the slower writer takes what only the slower parser took."""
-    try:
-        return orjson.dumps(data)
-    except orjson.JSONEncodeError:
-        return json.dumps(data, separators=(",", ":")).encode()

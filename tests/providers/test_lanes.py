@@ -1,6 +1,5 @@
-"""litellm behind the port: exact answers, true ends, typed errors, closed sockets, on every wire."""
+"""What is behind the port: exact answers, true ends, typed errors, closed sockets, in every lane and on every wire."""
 
-import asyncio
 import json
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import pytest
 from app.events import FinishReason, Usage
 from app.providers import litellm_bridge
 from app.providers.litellm_lane import LitellmLane
-from app.providers.model import ChatMessage, ToolCall
+from app.providers.model import ChatMessage, ModelClient, ToolCall
 from app.providers.provider import Wire
 from tests.providers.calls import KEY, QUICK, call, request_to, route_to
 from tests.upstream import BY_NAME, FAULTS, Answer, Call, Exchange, Fault, Upstream, refused_port, tls_upstream
@@ -26,7 +25,7 @@ TWO_CALLS = (
 @pytest.mark.parametrize("split", [None, 1, 7])
 @pytest.mark.parametrize("wire", WIRES)
 async def test_text_and_usage_arrive_exactly(
-    lane: LitellmLane, upstream: Upstream, wire: Wire, split: int | None
+    lane: ModelClient, upstream: Upstream, wire: Wire, split: int | None
 ) -> None:
     upstream.script = Answer(texts=UNICODE, split=split, usage=Usage(input=11, output=7, cached=0))
 
@@ -40,7 +39,7 @@ async def test_text_and_usage_arrive_exactly(
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_parallel_tool_calls_stay_apart(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_parallel_tool_calls_stay_apart(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     upstream.script = Answer(texts=("Let me see.",), tool_calls=TWO_CALLS, interleaved=True)
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
@@ -55,7 +54,7 @@ async def test_parallel_tool_calls_stay_apart(lane: LitellmLane, upstream: Upstr
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_length_is_told(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_length_is_told(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     upstream.script = Answer(finish=FinishReason.LENGTH)
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
@@ -64,7 +63,7 @@ async def test_length_is_told(lane: LitellmLane, upstream: Upstream, wire: Wire)
 
 
 @pytest.mark.parametrize("wire", [wire for wire in WIRES if wire is not Wire.OLLAMA])
-async def test_a_content_filter_is_told(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_a_content_filter_is_told(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     upstream.script = Answer(finish=FinishReason.CONTENT_FILTER)
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
@@ -73,7 +72,7 @@ async def test_a_content_filter_is_told(lane: LitellmLane, upstream: Upstream, w
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_reasoning_comes_apart_from_text(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_reasoning_comes_apart_from_text(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     upstream.script = Answer(reasoning=("I think", " so"), texts=("Yes",))
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
@@ -83,7 +82,7 @@ async def test_reasoning_comes_apart_from_text(lane: LitellmLane, upstream: Upst
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_history_with_tools_reaches_the_wire(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_a_history_with_tools_reaches_the_wire(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     history = (
         ChatMessage(role="system", content="Be brief."),
         ChatMessage(role="user", content="Weather?"),
@@ -105,7 +104,7 @@ async def test_a_history_with_tools_reaches_the_wire(lane: LitellmLane, upstream
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_the_key_and_the_model_reach_the_wire_and_nothing_is_invented(
-    lane: LitellmLane, upstream: Upstream, wire: Wire
+    lane: ModelClient, upstream: Upstream, wire: Wire
 ) -> None:
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire), tools=()))
 
@@ -121,7 +120,7 @@ async def test_the_key_and_the_model_reach_the_wire_and_nothing_is_invented(
 
 @pytest.mark.parametrize("wire", WIRES)
 async def test_without_a_key_none_is_taken_from_the_environment(
-    lane: LitellmLane, upstream: Upstream, wire: Wire, monkeypatch: pytest.MonkeyPatch
+    lane: ModelClient, upstream: Upstream, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "OLLAMA_API_KEY"):
         monkeypatch.setenv(name, "sk-of-the-operator")
@@ -133,7 +132,7 @@ async def test_without_a_key_none_is_taken_from_the_environment(
 
 
 @pytest.mark.parametrize("prefix", ["openai", "groq", "mistral", "openrouter"])
-async def test_other_names_of_the_chat_wire_work_too(lane: LitellmLane, upstream: Upstream, prefix: str) -> None:
+async def test_other_names_of_the_chat_wire_work_too(lane: ModelClient, upstream: Upstream, prefix: str) -> None:
     upstream.script = Answer(texts=UNICODE, tool_calls=TWO_CALLS, interleaved=True)
     route = route_to(upstream.base_url, Wire.OPENAI_CHAT, prefix=prefix, model="openai/gpt-oss-120b")
 
@@ -147,7 +146,7 @@ async def test_other_names_of_the_chat_wire_work_too(lane: LitellmLane, upstream
 
 @pytest.mark.parametrize("model", ["gpt-5.5-pro", "claude-haiku-4-5", "llama-3.3-70b-versatile", "vendor/new-model"])
 async def test_a_familiar_name_changes_nothing_at_an_operators_provider(
-    lane: LitellmLane, upstream: Upstream, model: str
+    lane: ModelClient, upstream: Upstream, model: str
 ) -> None:
     outcome = await call(lane, request_to(route_to(upstream.base_url, Wire.OPENAI_CHAT, model=model)))
 
@@ -164,7 +163,7 @@ def cells() -> list[tuple[Fault, Wire]]:
 
 
 @pytest.mark.parametrize(("fault", "wire"), cells(), ids=str)
-async def test_each_fault_has_its_code(lane: LitellmLane, upstream: Upstream, fault: Fault, wire: Wire) -> None:
+async def test_each_fault_has_its_code(lane: ModelClient, upstream: Upstream, fault: Fault, wire: Wire) -> None:
     upstream.script = fault
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire), deadlines=QUICK if fault.hangs else None))
@@ -181,7 +180,7 @@ async def test_each_fault_has_its_code(lane: LitellmLane, upstream: Upstream, fa
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_refused_connection_is_unreachable(lane: LitellmLane, wire: Wire) -> None:
+async def test_a_refused_connection_is_unreachable(lane: ModelClient, wire: Wire) -> None:
     outcome = await call(lane, request_to(route_to(f"http://127.0.0.1:{refused_port()}", wire)))
 
     assert outcome.code == "provider_unreachable"
@@ -189,7 +188,7 @@ async def test_a_refused_connection_is_unreachable(lane: LitellmLane, wire: Wire
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_host_without_address_is_unreachable(lane: LitellmLane, wire: Wire) -> None:
+async def test_a_host_without_address_is_unreachable(lane: ModelClient, wire: Wire) -> None:
     outcome = await call(lane, request_to(route_to("http://no-such-host.invalid", wire)))
 
     assert outcome.code == "provider_unreachable"
@@ -197,7 +196,7 @@ async def test_a_host_without_address_is_unreachable(lane: LitellmLane, wire: Wi
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_an_unknown_certificate_is_a_tls_error(lane: LitellmLane, wire: Wire) -> None:
+async def test_an_unknown_certificate_is_a_tls_error(lane: ModelClient, wire: Wire) -> None:
     async with tls_upstream() as upstream:
         outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
 
@@ -206,7 +205,7 @@ async def test_an_unknown_certificate_is_a_tls_error(lane: LitellmLane, wire: Wi
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_redirect_is_never_followed(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_a_redirect_is_never_followed(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     upstream.script = BY_NAME["redirect"]
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
@@ -217,7 +216,7 @@ async def test_a_redirect_is_never_followed(lane: LitellmLane, upstream: Upstrea
 
 @pytest.mark.parametrize("own_key", [True, False])
 async def test_what_the_provider_says_is_shown_to_the_owner_of_the_key_only(
-    lane: LitellmLane, upstream: Upstream, *, own_key: bool
+    lane: ModelClient, upstream: Upstream, *, own_key: bool
 ) -> None:
     upstream.script = BY_NAME["err401badkey"]
 
@@ -229,7 +228,7 @@ async def test_what_the_provider_says_is_shown_to_the_owner_of_the_key_only(
 
 @pytest.mark.parametrize("header", ["", "x-opencode-session"])
 async def test_a_gateway_that_routes_by_conversation_is_told_it(
-    lane: LitellmLane, upstream: Upstream, header: str
+    lane: ModelClient, upstream: Upstream, header: str
 ) -> None:
     route = route_to(upstream.base_url, Wire.OPENAI_CHAT)
     route = replace(route, provider=replace(route.provider, session_header=header))
@@ -244,7 +243,7 @@ async def _compressed_refusal(exchange: Exchange) -> None:
 
 
 @pytest.mark.parametrize("wire", WIRES)
-async def test_a_compressed_refusal_keeps_its_status(lane: LitellmLane, upstream: Upstream, wire: Wire) -> None:
+async def test_a_compressed_refusal_keeps_its_status(lane: ModelClient, upstream: Upstream, wire: Wire) -> None:
     upstream.script = Fault("gzip429", _compressed_refusal, "rate_limited")
 
     outcome = await call(lane, request_to(route_to(upstream.base_url, wire)))
@@ -253,30 +252,29 @@ async def test_a_compressed_refusal_keeps_its_status(lane: LitellmLane, upstream
     assert (outcome.error.code, outcome.error.retry_after_s) == ("rate_limited", 3)
 
 
-async def _pings_after_the_end(exchange: Exchange) -> None:
-    exchange.head(content_type="text/event-stream")
-    text = {"choices": [{"index": 0, "delta": {"content": "All of it"}, "finish_reason": "stop"}]}
-    await exchange.send(b"data: " + json.dumps(text).encode() + b"\n\n")
-    while True:
-        await exchange.send(b": ping\n\n")
-        await exchange.pause(0.05)
+async def test_a_signed_call_goes_back_with_its_signature_and_its_result(lane: ModelClient, upstream: Upstream) -> None:
+    upstream.script = Answer(texts=(), tool_calls=TWO_CALLS, signature="c2lnbmVkIGJ5IEdlbWluaQ==")
+    route = route_to(upstream.base_url, Wire.GEMINI, model="gemini-3.5-flash")
+    made = (await call(lane, request_to(route))).calls
+    results = [ChatMessage(role="tool", content="{}", tool_call_id=call.id, name=call.name) for call in made]
+    history = (
+        ChatMessage(role="user", content="Weather?"),
+        ChatMessage(role="assistant", tool_calls=tuple(made)),
+        *results,
+    )
+
+    await call(lane, request_to(route, messages=history))
+
+    _, model, user = upstream.calls[1].json_object["contents"]
+    assert [part.get("thoughtSignature") for part in model["parts"]] == ["c2lnbmVkIGJ5IEdlbWluaQ==", None]
+    assert [part.get("functionResponse", part.get("function_response"))["name"] for part in user["parts"]] == [
+        "get_weather",
+        "get_weather",
+    ]
 
 
-async def test_pings_after_the_end_do_not_hold_up_a_whole_answer(
-    lane: LitellmLane, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(litellm_bridge, "AFTER_FINISH_S", 0.2)
-    upstream.script = Fault("pingsafter", _pings_after_the_end, None)
-
-    async with asyncio.timeout(5):
-        outcome = await call(lane, request_to(route_to(upstream.base_url, Wire.OPENAI_CHAT)))
-
-    assert (outcome.code, outcome.text) == (None, "All of it")
-    assert [finish.reason for finish in outcome.finish] == [FinishReason.STOP]
-
-
-async def test_a_request_of_no_call_is_not_sent(lane: LitellmLane, upstream: Upstream) -> None:
-    async with httpx.AsyncClient(transport=lane.bridge) as client:
+async def test_a_request_of_no_call_is_not_sent(litellm_lane: LitellmLane, upstream: Upstream) -> None:
+    async with httpx.AsyncClient(transport=litellm_lane.bridge) as client:
         with pytest.raises(litellm_bridge.BridgeError):
             await client.get(upstream.base_url)
 
