@@ -28,6 +28,7 @@ from app.db.session import Database
 from app.deps import Services
 from app.errors import ConfigError
 from app.providers import litellm_warmup
+from app.providers.address import AddressGuard
 from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
@@ -89,7 +90,9 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         stack.push_async_callback(database.close)
         stack.enter_context(only_process(settings.database_url))
         await _prepare(database, blueprint.vault)
-        transport = await stack.enter_async_context(Transport())
+        transport = await stack.enter_async_context(
+            Transport(guard=AddressGuard.of(settings.allowed_networks), max_response_bytes=settings.max_response_bytes)
+        )
         voyage = (
             await stack.enter_async_context(VoyageClient(settings.voyage_url, seconds=settings.voyage_seconds))
             if settings.voyage_url

@@ -115,6 +115,10 @@ def _instance_key(settings: Settings, registry: Registry) -> InstanceKey | None:
     except GatewayError as error:
         message = f"VOYAGE_AI_PROVIDER and VOYAGE_AI_MODEL: {error.sentence}"
         raise ConfigError(message) from None
+    if registry.get(provider).own_address:
+        # The operator's key would go wherever a user says.
+        message = f"VOYAGE_AI_PROVIDER: {provider} is at each user's own address; give it an api_base first."
+        raise ConfigError(message)
     return InstanceKey(
         provider=provider, api_key=as_secret(settings.voyage_ai_api_key), model=settings.voyage_ai_model or None
     )

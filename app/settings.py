@@ -5,6 +5,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -90,6 +91,10 @@ class Settings(BaseSettings):
     max_answer_chars: int = Field(default=2_000_000, gt=0)
     lane: Literal["native", "litellm"] | None = None
     """Who speaks to all providers; None leaves it to each."""
+    max_response_bytes: int = Field(default=128_000_000, ge=100_000, le=10_000_000_000)
+    """How much a provider may send for one answer, on the wire."""
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    """Where users' own endpoints may be, besides public addresses."""
     provider_tables: Mapping[str, ProviderTable] = Field(default_factory=dict[str, ProviderTable], repr=False)
     """Read from `config_file`, never from a variable."""
 
@@ -132,6 +137,17 @@ class Settings(BaseSettings):
             message = f"unknown method '{shown(unknown[0])}'{nearest(unknown[0], AUTH_METHODS)}; there are {known}"
             raise ValueError(message)
         return names
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return tuple(ip_network(text.strip()) for text in value.split(",") if text.strip())
+        except ValueError:
+            message = "must be networks like 10.20.0.0/16 or fd12::/32, parted by commas, without bits after the prefix"
+            raise ValueError(message) from None
 
     @field_validator("voyage_url")
     @classmethod

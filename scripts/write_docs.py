@@ -95,7 +95,21 @@ _LISTS_HEAD: Final = """
 _SHAPES_HEAD: Final = "\nThe others answer in one of these shapes:\n\n"
 
 _OWN: Final = """
-## Your own endpoint
+## A user's own endpoint
+
+The provider `custom` is wherever its user says: `api_base` comes with the key, which is sealed for that host.
+
+```sh
+curl -s $GW/api/integrations/api-keys/ -H 'Content-Type: application/json' \\
+  -d '{"provider": "custom", "api_key": "sk-...", "api_base": "https://llm.example.org/v1"}'
+```
+
+It speaks `openai_chat`; an endpoint that wants no key is given any word as one. `api_base` begins with https and leads
+to a public address; `GATEWAY_ALLOWED_NETWORKS` opens others, and http to them. What the name leads to is checked at
+each connection; anything else is `address_not_allowed`, and nothing is sent. So are the addresses of the rows above,
+but not what the operator sets.
+
+## The operator's own endpoints
 
 A provider that is not in the table is a table of the configuration file. A new one needs `api_base` and `models`;
 everything else has a default, and the first of `models` is the default model. The same keys change a row above.
@@ -190,7 +204,7 @@ def _provider_row(provider: Provider) -> str:
         provider.label,
         f"`{provider.default_model}`" if provider.default_model else "name one",
         ", ".join(wire.value for wire in wires),
-        f"`{provider.api_base}`",
+        f"`{provider.api_base}`" if provider.api_base else "each user's own",
         "yes" if provider.needs_api_key else "no",
         provider.retired or "available",
     )

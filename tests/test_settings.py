@@ -114,6 +114,17 @@ def test_the_ways_to_sign_in_are_a_list() -> None:
     assert settings.voyage_url == "http://server:8000"
 
 
+def test_the_networks_of_users_endpoints_are_a_list() -> None:
+    settings = load_settings({"GATEWAY_ALLOWED_NETWORKS": " 10.20.0.0/16,fd12::/32 , 10.1.2.3,"})
+
+    assert [str(network) for network in settings.allowed_networks] == ["10.20.0.0/16", "fd12::/32", "10.1.2.3/32"]
+
+
+@pytest.mark.parametrize("value", [CANARY, "10.20.0.1/16", "10.0.0.0/33", "10.0.0.0/8;fd00::/8", "localhost", "*"])
+def test_what_is_no_network_stops_with_an_example(value: str) -> None:
+    assert "10.20.0.0/16" in refused({"GATEWAY_ALLOWED_NETWORKS": value})
+
+
 def test_a_mistyped_way_to_sign_in_is_told_with_the_nearest_one() -> None:
     said = refused({"GATEWAY_AUTH_METHODS": "voyage_sessions"})
 

@@ -82,7 +82,7 @@ def providers() -> None:
     rows = [("ID", "NAME", "DEFAULT MODEL", "WIRE", "KEY", "BASE URL")]
     for row in build_registry(read_settings().provider_tables).all():
         key = "retired" if row.retired else "yes" if row.needs_api_key else "no"
-        rows.append((row.id, row.label, row.default_model or "-", row.wire.value, key, row.api_base))
+        rows.append((row.id, row.label, row.default_model or "-", row.wire.value, key, row.api_base or "the user's"))
     print_table(rows)
 
 

@@ -186,6 +186,8 @@ class Credential(Base):
     provider: Mapped[str] = mapped_column(String(100))
     origin: Mapped[str] = mapped_column(Text)
     """Scheme, host and port that the key was entered for."""
+    api_base: Mapped[str | None] = mapped_column(Text)
+    """The user's own base URL, for a provider that has none itself."""
     sealed: Mapped[str] = mapped_column(Text)
     kid: Mapped[str] = mapped_column(String(64))
     mask: Mapped[str] = mapped_column(String(64))

@@ -3,7 +3,7 @@
     GatewayError                       never raised itself
     +- CallerError                     the request, or who sends it
     |  +- NotAuthenticated, Forbidden, NotFound, InvalidInput, ConversationBusy, IdempotencyMismatch
-    |  +- InvalidModelForProvider, ProviderNotAvailable, ProviderRetired
+    |  +- InvalidModelForProvider, ProviderNotAvailable, ProviderRetired, AddressNotAllowed
     +- CredentialError                 the caller's provider key
     |  +- MissingCredential, CredentialUnreadable, AuthenticationFailed, PermissionDenied
     +- PolicyError                     an account or a content rule of the provider
@@ -39,6 +39,7 @@ from app.errors.base import (
     text_with_error,
 )
 from app.errors.caller import (
+    AddressNotAllowed,
     AuthenticationFailed,
     CallerError,
     ConversationBusy,
@@ -104,6 +105,7 @@ __all__ = [
     "DOCS_PAGE",
     "NOWHERE",
     "UPSTREAM_EXCERPT_LIMIT",
+    "AddressNotAllowed",
     "AuthUnavailable",
     "AuthenticationFailed",
     "BudgetExceeded",

@@ -59,6 +59,14 @@ class ProviderRetired(CallerError):
     says, action_default = "{provider} has ended its service.", "Choose another provider."
 
 
+class AddressNotAllowed(CallerError):
+    """The endpoint's address is not one that requests may be sent to from here: private, or unencrypted."""
+
+    code, status, phase_default = "address_not_allowed", 400, Phase.CONNECT
+    says = "Nothing may be sent to the address of {provider} from here."
+    action_default = "Use an endpoint with a public address and https, or ask the operator to allow its network."
+
+
 class ConversationBusy(CallerError):
     """A run is active in this conversation; `run_id` names it."""
 

@@ -82,6 +82,7 @@ VOYAGE_PROVIDERS: Final = (
         naming=Naming.MIXED,
         namespaces=("hf.co", "huggingface.co", "library"),
         needs_api_key=False,
+        guarded=False,
         models_list=ListShape.OLLAMA,
     ),
     Provider(
@@ -247,6 +248,16 @@ MORE_PROVIDERS: Final = (
         default_model=None,  # whatever the person has loaded
         aliases=("lm_studio",),
         needs_api_key=False,
+        guarded=False,
+        gateway=True,
+    ),
+    Provider(
+        id="custom",
+        label="OpenAI-compatible endpoint",
+        api_base="",
+        own_address=True,
+        version="",
+        default_model=None,  # whatever is served there
         gateway=True,
     ),
 )
@@ -271,5 +282,6 @@ def demo_row(base_url: str) -> Provider:
         api_base=base_url,
         default_model="demo-small",
         needs_api_key=False,
+        guarded=False,
         gateway=True,
     )

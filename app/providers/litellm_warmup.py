@@ -101,6 +101,7 @@ class _Canned:
         body: bytes | None,  # noqa: ARG002 - see above
         deadlines: Deadlines,  # noqa: ARG002 - see above
         origin: Origin,
+        guarded: bool = True,  # noqa: ARG002 - see above
     ) -> AsyncGenerator[UpstreamResponse]:
         yield UpstreamResponse(200, {"content-type": "text/event-stream"}, _OneAnswer(self._answer), origin)
 

@@ -90,7 +90,7 @@ async def _fetch(transport: Transport, provider: Provider, url: str, api_key: Se
     deadlines = replace(limits, first_token_s=min(limits.first_token_s, _FIRST_BYTE_S))
     headers = _headers(provider, api_key)
     async with transport.request(
-        "GET", url, headers=headers, body=None, deadlines=deadlines, origin=origin
+        "GET", url, headers=headers, body=None, deadlines=deadlines, origin=origin, guarded=provider.guarded
     ) as response:
         if response.status != HTTPStatus.OK:
             body = await response.read(classify.BODY_LIMIT)

@@ -86,7 +86,8 @@ def _changed(row: Provider, table: ProviderTable) -> Provider:
 
 def _based(row: Provider, api_base: str) -> Provider:
     version = "" if base_url.is_whole_endpoint(api_base, wire=row.wire) else row.version
-    return replace(row, api_base=base_url.canonical(api_base, wire=row.wire, version=version), version=version)
+    base = base_url.canonical(api_base, wire=row.wire, version=version)
+    return replace(row, api_base=base, version=version, guarded=False, own_address=False)
 
 
 def _check_models(row: Provider) -> None:

@@ -109,6 +109,10 @@ class Provider:
     """A name of its own under which litellm speaks this provider's wire; "" for the wire's usual one."""
     chat: Chat = Chat.USUAL
     needs_api_key: bool = True
+    guarded: bool = True
+    """Whether its requests reach public addresses only; False where the operator has set the address."""
+    own_address: bool = False
+    """Whether each user says where it is: `api_base` is then empty here and stands beside the user's key."""
     models_list: ListShape | None = ListShape.OPENAI
     """None where the provider lists nothing: then `models` is the list."""
     models: tuple[str, ...] = ()
@@ -144,8 +148,15 @@ class Route:
     """The id as the provider knows it, with no routing prefix."""
     wire: Wire
     base_url: str
-    """Absolute, no slash at the end, version segment included where the wire has one."""
+    """Absolute, no slash at the end, version segment included where the wire has one.
+
+    Empty for a provider with its user's `own_address`, until that user's key is looked up."""
     lane: Lane
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the call may reach public addresses only; for `Transport.request`."""
+        return self.provider.guarded
 
     @property
     def origin(self) -> str:
@@ -161,5 +172,5 @@ def lane_of(wire: Wire, *choices: Lane | None) -> Lane:
 
 
 def _origin(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0]}"
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.partition('/')[0]}"

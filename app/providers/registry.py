@@ -72,7 +72,9 @@ class Registry:
         own = self._checked_id(provider, asked)
         wire = _wire(provider, own)
         model_id.check(own, wire, origin=Origin(provider=provider.id, label=provider.label))
-        base = base_url.canonical(provider.api_base, wire=wire, version=provider.version)
+        base = ""
+        if not provider.own_address:
+            base = base_url.canonical(provider.api_base, wire=wire, version=provider.version)
         lane = lane_of(wire, self.forced_lane, provider.lane)
         return Route(provider=provider, model=own, wire=wire, base_url=base, lane=lane)
 

@@ -28,6 +28,7 @@ async def send(  # noqa: PLR0913 - the parts of one HTTP request
             body=body,
             deadlines=exchange.request.deadlines,
             origin=exchange.origin,
+            guarded=exchange.request.route.guarded,
         )
     )
     if response.status != _SUCCESS:

@@ -1,32 +1,38 @@
 """The one HTTP client for everything that the gateway sends to a provider.
 
-No redirect is followed, no environment variable is read, nothing is decompressed, and every failure leaves here as a
-typed error of `app.errors`. What a status or a body means is `classify`'s business.
+No redirect is followed, no environment variable is read, nothing is decompressed, nothing grows without a bound, and
+every failure leaves here as a typed error of `app.errors`. A guarded request reaches public addresses only, and the
+networks that the operator allows (`address`). What a status or a body means is `classify`'s business.
 """
 
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 
-from app.errors import (
-    GatewayError,
-    InvalidProviderResponse,
-    Origin,
-    ProviderTimeout,
-    ProviderUnreachable,
-    StreamInterrupted,
-    TlsError,
-)
+from app.errors import InvalidProviderResponse, Origin, Phase, StreamInterrupted
+from app.providers import outgoing_url, transport_errors
+from app.providers.address import AddressGuard
+from app.providers.guarded_connector import open_connector
+from app.providers.outgoing_url import UnusableUrl
 from app.providers.provider import Deadlines
 
 USER_AGENT: Final = "voyage-llm-gateway/0.1"
-_KEEPALIVE_S: Final = 30.0
+MAX_RESPONSE_BYTES: Final = 128_000_000
+"""An answer of 128,000 tokens is some 60 MB on the most talkative wire."""
+_MAX_LINE_BYTES: Final = 8190
+"""Of the status line, and of one header; three times what providers send."""
+_MAX_HEADERS: Final = 128
+_BUFFER_BYTES: Final = 65_536
+"""How far the socket is read ahead; twice that is held at most."""
+_PIECE_BYTES: Final = 16_384
+"""How much of a body is given at once."""
 _PLAIN: Final = frozenset({"", "identity"})
 
 
@@ -47,6 +53,10 @@ class UpstreamResponse:
     """Names in lower case."""
     _body: Body
     _origin: Origin
+    _limit: int = MAX_RESPONSE_BYTES
+    _received: int = 0
+    _rest: bytes = b""
+    """What has arrived beyond the last piece."""
 
     @property
     def compressed(self) -> bool:
@@ -56,15 +66,18 @@ class UpstreamResponse:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the body as it arrives.
 
-        Raises `StreamInterrupted` when the connection breaks before its end, `InvalidProviderResponse` for a
-        compressed one.
+        Raises what `readany` raises.
         """
         while chunk := await self.readany():
             yield chunk
 
     async def readany(self) -> bytes:
-        """Give what is there of the body, waiting for some; nothing means its end. Raises what `chunks` does."""
-        if self.compressed:
+        """Give what has arrived of the body, waiting for its first byte; nothing means the end.
+
+        Raises `StreamInterrupted` when the connection breaks before its end, `InvalidProviderResponse` for a
+        compressed body and for one beyond the limit.
+        """
+        if not self._received and self.compressed:
             message = f"{self._origin.label} sent a compressed answer although none was asked for."
             raise InvalidProviderResponse(message, origin=self._origin)
         return await self._next()
@@ -79,10 +92,24 @@ class UpstreamResponse:
         return b"".join(parts)[:limit]
 
     async def _next(self) -> bytes:
+        if self._rest:
+            # Whoever is ready gets a turn: work on a piece may take milliseconds, and a fast upstream never pauses.
+            await asyncio.sleep(0)
+            piece, self._rest = self._rest[:_PIECE_BYTES], self._rest[_PIECE_BYTES:]
+            return piece
         try:
-            return await self._body.readany()
+            chunk = await self._body.readany()
         except (aiohttp.ClientError, OSError) as error:
             raise StreamInterrupted(origin=self._origin) from error
+        self._received += len(chunk)
+        if self._received > self._limit:
+            message = f"{self._origin.label} sent more than {self._limit:,} bytes."
+            raise InvalidProviderResponse(
+                message, action="Ask for a shorter answer.", origin=self._origin, phase=Phase.MID_STREAM
+            )
+        if len(chunk) > _PIECE_BYTES:
+            chunk, self._rest = chunk[:_PIECE_BYTES], chunk[_PIECE_BYTES:]
+        return chunk
 
 
 class Sender(Protocol):
@@ -97,44 +124,77 @@ class Sender(Protocol):
         body: bytes | None,
         deadlines: Deadlines,
         origin: Origin,
+        guarded: bool = True,
     ) -> AbstractAsyncContextManager[UpstreamResponse]:
         """See `Transport.request`."""
         ...
 
 
-class Transport:
-    """Owner of the connection pool; use it as an async context manager, in one event loop."""
+class _Sessions(NamedTuple):
+    """One pool for each kind of request."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None) -> None:
-        """Take `tls` as the trust store for https; the system's by default."""
+    trusted: aiohttp.ClientSession
+    """To wherever the operator said."""
+    guarded: aiohttp.ClientSession
+    inside: aiohttp.ClientSession
+    """For what is guarded and unencrypted: into the operator's networks only."""
+
+
+class Transport:
+    """Owner of the connection pools; use it as an async context manager, in one event loop."""
+
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        guard: AddressGuard | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """Take `tls` as the trust store for https, the system's by default, and `resolver` for guarded names.
+
+        Without a `guard` every address is the operator's word, as on a developer's command line.
+        """
+        self.guard = guard
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._max_response_bytes = max_response_bytes
+        self._resolver = resolver
+        self._sessions: _Sessions | None = None
+        self._closing = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        """Open the pool."""
+        """Open the pools."""
         # Reading the trust store takes 30 ms of CPU.
         tls = self._tls or await asyncio.to_thread(ssl.create_default_context)
-        connector = aiohttp.TCPConnector(
-            limit=0,  # the hub bounds the runs, and each holds one connection
-            keepalive_timeout=_KEEPALIVE_S,
-            ssl=tls,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            headers={"User-Agent": USER_AGENT},
-        )
+        trusted = await self._open_session(tls, None)
+        if self.guard is None:
+            self._sessions = _Sessions(trusted, trusted, trusted)
+        else:
+            guarded = await self._open_session(tls, self.guard)
+            self._sessions = _Sessions(trusted, guarded, await self._open_session(tls, self.guard.inside()))
         return self
+
+    async def _open_session(self, tls: ssl.SSLContext, guard: AddressGuard | None) -> aiohttp.ClientSession:
+        return await self._closing.enter_async_context(
+            aiohttp.ClientSession(
+                connector=open_connector(tls, guard, self._resolver),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                headers={"User-Agent": USER_AGENT},
+                max_line_size=_MAX_LINE_BYTES,
+                max_field_size=_MAX_LINE_BYTES,
+                max_headers=_MAX_HEADERS,
+                read_bufsize=_BUFFER_BYTES,
+            )
+        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._sessions = None
+        await self._closing.aclose()
 
     @asynccontextmanager
     async def request(  # noqa: PLR0913 - the parts of one HTTP request
@@ -146,74 +206,59 @@ class Transport:
         body: bytes | None,
         deadlines: Deadlines,
         origin: Origin,
+        guarded: bool = True,
     ) -> AsyncGenerator[UpstreamResponse]:
         """Send one request and give the response once its head is here; leaving the block closes the socket.
 
-        The head has `first_token_s` to arrive. Raises `ProviderUnreachable`, `TlsError`, `ProviderTimeout` or
+        The head has `first_token_s` to arrive. Only what the operator has set the address of may go `guarded=False`
+        (`Route.guarded`). Raises `AddressNotAllowed`, `ProviderUnreachable`, `TlsError`, `ProviderTimeout` or
         `InvalidProviderResponse`; a status of any kind is no error here.
         """
-        response = await self._open(method, url, headers=headers, body=body, deadlines=deadlines, origin=origin)
+        try:
+            session = self._session_for(url, guarded=guarded)
+            response = await _open(session, method, url, headers=headers, body=body, deadlines=deadlines)
+        except (aiohttp.ClientError, OSError, UnusableUrl) as error:
+            raise transport_errors.explain(error, deadlines, origin) from error
         try:
             yield UpstreamResponse(
                 response.status,
                 {name.lower(): value for name, value in response.headers.items()},
                 response.content,
                 origin,
+                self._max_response_bytes,
             )
         finally:
             # A body that was read to its end has already given its connection back to the pool.
             response.close()
 
-    async def _open(  # noqa: PLR0913 - see request
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        deadlines: Deadlines,
-        origin: Origin,
-    ) -> aiohttp.ClientResponse:
-        if self._session is None:
+    def _session_for(self, url: str, *, guarded: bool) -> aiohttp.ClientSession:
+        """Give the pool for a request; raises `UnusableUrl` and `ForbiddenAddress` before anything is connected to."""
+        if self._sessions is None:
             message = "the transport is not open"
             raise RuntimeError(message)
-        try:
-            async with asyncio.timeout(deadlines.first_token_s):
-                response = await self._session.request(
-                    method,
-                    url,
-                    headers={**headers, "Accept-Encoding": "identity"},
-                    data=body,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None, connect=deadlines.connect_s),
-                )
-        except (aiohttp.ClientError, OSError) as error:
-            raise _explain(error, deadlines, origin) from error
-        return response
+        encrypted, host = outgoing_url.read(url)
+        if self.guard is None or not guarded:
+            return self._sessions.trusted
+        (self.guard if encrypted else self.guard.inside()).check_host(host)
+        return self._sessions.guarded if encrypted else self._sessions.inside
 
 
-_BEFORE_HEAD: Final[tuple[tuple[type[Exception], type[GatewayError], str], ...]] = (
-    (aiohttp.ConnectionTimeoutError, ProviderTimeout, "{label} could not be connected to in {connect_s:g} s."),
-    (TimeoutError, ProviderTimeout, "{label} did not begin to answer in {first_token_s:g} s."),
-    (aiohttp.ClientConnectorCertificateError, TlsError, "The TLS certificate of {label} is not valid."),
-    (aiohttp.ClientConnectorSSLError, TlsError, "The TLS handshake with {label} failed."),
-    (ssl.SSLError, TlsError, "The TLS handshake with {label} failed."),
-    (aiohttp.ClientConnectorDNSError, ProviderUnreachable, "{label} cannot be reached: its host name has no address."),
-    (aiohttp.ClientConnectorError, ProviderUnreachable, "{label} cannot be reached: the connection {failed}."),
-    (aiohttp.ClientResponseError, InvalidProviderResponse, "{label} did not answer in valid HTTP."),
-    (aiohttp.InvalidURL, ProviderUnreachable, "The base URL of {label} is not valid."),
-)
-"""What a failure before the response head means; the first row that fits stands, so the special come first."""
-_CLOSED: Final = (ProviderUnreachable, "{label} cannot be reached: it closed the connection without an answer.")
-
-
-def _explain(error: Exception, deadlines: Deadlines, origin: Origin) -> GatewayError:
-    kind, text = next(((kind, text) for foreign, kind, text in _BEFORE_HEAD if isinstance(error, foreign)), _CLOSED)
-    refused = isinstance(getattr(error, "os_error", None), ConnectionRefusedError)
-    message = text.format(
-        label=origin.label,
-        connect_s=deadlines.connect_s,
-        first_token_s=deadlines.first_token_s,
-        failed="was refused" if refused else "failed",
-    )
-    return kind(message, origin=origin)
+async def _open(  # noqa: PLR0913 - the parts of one HTTP request
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    deadlines: Deadlines,
+) -> aiohttp.ClientResponse:
+    async with asyncio.timeout(deadlines.first_token_s):
+        return await session.request(
+            method,
+            url,
+            headers={**headers, "Accept-Encoding": "identity"},
+            data=body,
+            allow_redirects=False,
+            # No limit for a single read: that would set a timer anew for each.
+            timeout=aiohttp.ClientTimeout(total=None, connect=deadlines.connect_s),
+        )

@@ -19,7 +19,7 @@ from app.errors import (
 from app.providers.naming import own_id
 from app.providers.provider import Provider
 from app.runs.choice import saved_model
-from app.runs.credentials import open_api_key
+from app.runs.credentials import open_api_key, provider_of
 from app.schemas.error import answers
 from app.schemas.provider import ModelsAnswer, ProviderAnswer
 
@@ -60,6 +60,7 @@ async def list_provider_models(caller: ChatCallerDep, services: ServicesDep, pro
     async with services.database.read() as session:
         stored = await credentials.find_credential(session, user_id=caller.user_id, provider=provider.id)
         saved = await ai_settings.find_ai_settings(session, user_id=caller.user_id)
+    provider = provider_of(provider, stored)
     api_key = open_api_key(
         services.vault, stored, user_id=caller.user_id, provider=provider, instance_key=services.runner.instance_key
     )
@@ -80,7 +81,7 @@ def _answer(provider: Provider, services: Services, with_key: set[str]) -> Provi
         available_for_chat=provider.retired is None,
         needs_api_key=provider.needs_api_key,
         default_model=_default_model(provider, services),
-        api_base=None if by_operator else provider.api_base,
+        api_base=None if by_operator or provider.own_address else provider.api_base,
         instance_configured=_ready_for_all(provider, services, by_operator=by_operator),
         user_configured=provider.id in with_key,
     )
@@ -98,4 +99,4 @@ def _ready_for_all(provider: Provider, services: Services, *, by_operator: bool)
     instance = services.runner.instance_key
     if instance is not None and instance.provider == provider.id:
         return instance.api_key is not None or not provider.needs_api_key
-    return by_operator and not provider.needs_api_key
+    return by_operator and not provider.needs_api_key and not provider.own_address

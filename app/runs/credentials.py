@@ -1,12 +1,13 @@
 """Which api key a run uses, opened for this one call."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.db import credentials
 from app.db.models import Credential
 from app.db.session import Database, Session
 from app.errors import CredentialUnreadable, MissingCredential, Origin
+from app.providers.own_address import at_address
 from app.providers.provider import Provider, Route
 from app.secret import Secret
 from app.vault import Binding, Vault
@@ -30,6 +31,8 @@ class OpenedKey:
     """None for a provider that needs no key."""
     own: bool
     """False where it is the operator's: what the provider says about their account is not for callers."""
+    route: Route
+    """Where it goes: the caller's own address, where the provider has none itself."""
 
 
 async def find_api_key(
@@ -48,10 +51,18 @@ async def find_api_key_in(
 ) -> OpenedKey:
     """Do what `find_api_key` does in a session that is open already."""
     stored = await credentials.find_credential(session, user_id=user_id, provider=route.provider.id)
+    provider = provider_of(route.provider, stored)
     secret = open_api_key(
-        vault, stored, user_id=user_id, provider=route.provider, instance_key=instance_key, model=route.model
+        vault, stored, user_id=user_id, provider=provider, instance_key=instance_key, model=route.model
     )
-    return OpenedKey(secret=secret, own=instance_key is None or secret is not instance_key.api_key)
+    if provider.own_address:
+        route = replace(route, provider=provider, base_url=provider.api_base)
+    return OpenedKey(secret=secret, own=instance_key is None or secret is not instance_key.api_key, route=route)
+
+
+def provider_of(provider: Provider, stored: Credential | None) -> Provider:
+    """Give `provider` as it is for who has stored this key: at their own address, where it has none itself."""
+    return at_address(provider, stored.api_base if stored is not None else None)
 
 
 def open_api_key(  # noqa: PLR0913 - whose key, for what, and the two places it may come from
@@ -65,11 +76,15 @@ def open_api_key(  # noqa: PLR0913 - whose key, for what, and the two places it 
 ) -> Secret | None:
     """Open the caller's own key, else take the operator's; None for a provider that needs no key.
 
-    The operator's key serves its own provider only. A stored key that cannot be opened raises
-    `CredentialUnreadable` and never falls back: the call would silently run on somebody else's account.
-    Raises `MissingCredential` when there is none. `model` only stands in errors.
+    `provider` is as `provider_of` gives it. The operator's key serves its own provider only, and none that is where
+    its user says. A stored key that cannot be opened raises `CredentialUnreadable` and never falls back: the call would
+    silently run on somebody else's account. Raises `MissingCredential` when there is none. `model` only stands in
+    errors.
     """
     origin = Origin(provider=provider.id, label=provider.label, model=model)
+    if provider.own_address and not provider.api_base:
+        message = f"No address found for provider: {provider.label}."
+        raise MissingCredential(message, origin=origin, action="Please add it, with a key, in Settings.")
     if stored is not None:
         return _opened(vault, stored, user_id, provider, origin)
     if instance_key is not None and instance_key.provider == provider.id and instance_key.api_key is not None:

@@ -32,4 +32,4 @@ async def make_plan(
     place = await find_place(session, send)
     route = await choose_in(session, registry, instance_key, user_id=user_id, provider=send.provider, model=send.model)
     key = await find_api_key_in(session, vault, instance_key, user_id=user_id, route=route)
-    return Plan(route=route, key=key, place=place)
+    return Plan(route=key.route, key=key, place=place)

@@ -105,6 +105,7 @@ class Suggester:
             model=asker.model,
         )
         key = await find_api_key(self.database, self.vault, self.instance_key, user_id=asker.user_id, route=route)
+        route = key.route
         run = self._run(asker.user_id, route)
         # The caps hold for reading the trip as well: the connections to Voyage are few, and everybody's.
         with self.hub.hold(run):

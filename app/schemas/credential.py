@@ -40,6 +40,8 @@ ProviderId = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=PROVIDER_CHARS)
 ]
 
+BaseUrl = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2048)]
+
 
 class _KeyBody(Body):
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -52,6 +54,8 @@ class NewKey(_KeyBody):
 
     provider: ProviderId
     api_key: ApiKey
+    api_base: BaseUrl | None = None
+    """Where the key is for; only for a provider that has no address itself, and needed there."""
 
 
 class ChangedKey(_KeyBody):
@@ -59,6 +63,8 @@ class ChangedKey(_KeyBody):
 
     provider: ProviderId | None = None
     api_key: ApiKey | None = None
+    api_base: BaseUrl | None = None
+    """Comes with its key: a stored key does not move to another address."""
 
 
 class CredentialAnswer(BaseModel):
@@ -67,7 +73,10 @@ class CredentialAnswer(BaseModel):
     id: UUID
     provider: str
     masked_api_key: str
+    api_base: str | None = None
+    """Left out where the provider has an address itself."""
     created_at: datetime
     updated_at: datetime
     status: Literal["ok", "unreadable"]
-    """`unreadable`: the master key is gone or the provider's address has changed; entering the key again heals it."""
+    """`unreadable`: the master key is gone, or the address is missing or has changed; entering
+    the key again heals it."""

@@ -38,9 +38,17 @@ def test_ids_and_prefixes_name_one_provider_each() -> None:
 
 @every_row
 def test_the_base_url_stands_in_its_canonical_form_for_every_wire(row: Provider) -> None:
+    if row.own_address:
+        assert row.api_base == ""
+        return
     for wire in {row.wire, *(rule.wire for rule in row.wire_rules)}:
         assert base_url.canonical(row.api_base, wire=wire, version=row.version) == row.api_base
     assert row.api_base.startswith("https://") or not row.needs_api_key
+
+
+@every_row
+def test_only_what_is_on_this_machine_may_be_anywhere(row: Provider) -> None:
+    assert row.guarded is not row.api_base.startswith("http://localhost:")
 
 
 @every_row

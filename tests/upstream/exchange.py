@@ -93,6 +93,10 @@ class Exchange:
             await self.flush()
             await asyncio.sleep(0)  # lets a client in this loop read what has come so far
 
+    def raw(self, data: bytes) -> None:
+        """Write bytes as they are, outside of any framing."""
+        self._out += data
+
     def _put(self, data: bytes) -> None:
         self._out += b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
 
