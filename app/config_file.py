@@ -61,6 +61,8 @@ class ProviderTable(BaseModel):
     enabled: bool | None = None
     lane: Name | None = None
     wire: Name | None = None
+    wires: Annotated[dict[Name, Name], Field(max_length=200)] | None = None
+    """The wire of single models, or with a `*` at the end of all that begin so; nothing else decides about these."""
     needs_api_key: bool | None = None
     headers: Headers | None = None
     """Added to the row's own; values are no place for keys."""

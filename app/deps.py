@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from app.auth.caller import Authenticator, Caller, Scope
 from app.db.session import Database
 from app.errors import Forbidden, InvalidInput, KeyStorageNotConfigured, NotFound
+from app.providers.families import Families
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ToolSpec
 from app.providers.models_cache import ModelsCache
@@ -47,6 +48,8 @@ class Services:
     lane: LitellmLane | None
     """None where another client calls the models."""
     models: ModelsCache
+    families: Families
+    """Which wire a model is called on."""
     voyage: VoyageClient | None
     """None where no Voyage is configured: nobody signs in with it, and no trip can be read."""
     hub: RunHub

@@ -29,6 +29,7 @@ from app.deps import Services
 from app.errors import ConfigError
 from app.providers import litellm_warmup
 from app.providers.address import AddressGuard
+from app.providers.families import Families
 from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
@@ -47,6 +48,7 @@ from app.runs.replica import Replica, run_topic
 from app.runs.retry import RetryPolicy
 from app.runs.runner import Runner
 from app.runs.spill import Spill, restore
+from app.runs.wire_memory import WireMemory
 from app.settings import Settings, as_secret
 from app.tokens import TokenBook
 from app.vault import Vault
@@ -106,7 +108,8 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         readers = Readers(database, ground.hub, ground.wakeups)
         stack.push_async_callback(readers.close)
         lanes = Lanes(native=NativeLane(transport), litellm=lane)
-        runner = _runner(blueprint, ground, blueprint.client or lanes)
+        families = Families(blueprint.client or lanes, WireMemory(database))
+        runner = _runner(blueprint, ground, families)
         if blueprint.client is None and _needs_litellm(blueprint):
             # Last, so that the server listens before the import takes its share of the processor.
             lane.begin_loading(needed=True)
@@ -118,6 +121,7 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
             registry=blueprint.registry,
             transport=transport,
             models=models,
+            families=families,
             voyage=voyage,
             lane=lane if blueprint.client is None else None,
             hub=ground.hub,

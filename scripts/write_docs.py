@@ -8,6 +8,7 @@ from typing import Final
 
 from app.errors import GatewayError, all_errors
 from app.providers.catalog import CATALOG
+from app.providers.mismatch import Mismatch
 from app.providers.provider import ListShape, Provider, Wire
 from tests.upstream import FAULTS, Fault
 
@@ -85,6 +86,19 @@ The beginning of the model id chooses the wire; the first line that fits counts.
 |---|---|---|---|
 """
 
+_MOVING_HEAD: Final = """
+Gateways move models from one protocol to another. These say so when they refuse one, before anything is charged:
+
+"""
+
+_MOVING: Final = """
+Then the other wires of the provider are tried, each at most once, those of models with a like name first. The one that
+answers is kept for this model at this address, in the database, and the next message goes there at once; a wire that
+is refused later is forgotten in the same way. `wires` of `GET /api/chat/providers/{id}/models/` shows how each model is
+called and who says so: `operator`, `learned` or `catalog`, in this order. The key `wires` of the configuration file
+([configuration.md](configuration.md)) is the operator's word, and nothing else is tried then.
+"""
+
 _LISTS_HEAD: Final = """
 ## Model lists
 
@@ -156,7 +170,11 @@ def render_providers() -> str:
         f"- {shape.value} shape: {', '.join(p.label for p in CATALOG if p.models_list is shape)}\n"
         for shape in ListShape
     )
-    return f"{_PROVIDERS_HEAD}{rows}{kinds}{_RULES_HEAD}{rules}{_LISTS_HEAD}{fixed}{_SHAPES_HEAD}{shapes}{_OWN}"
+    moving = "".join(
+        f"- {provider.label}: {_refusal(provider.mismatch)}\n" for provider in CATALOG if provider.mismatch
+    )
+    wires = f"{_RULES_HEAD}{rules}{_MOVING_HEAD}{moving}{_MOVING}"
+    return f"{_PROVIDERS_HEAD}{rows}{kinds}{wires}{_LISTS_HEAD}{fixed}{_SHAPES_HEAD}{shapes}{_OWN}"
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
@@ -218,6 +236,10 @@ def _rules(provider: Provider) -> str:
         f"| {provider.label} | {begins} | {wire.value} | `{_called(provider.api_base, wire)}` |\n"
         for begins, wire in lines
     )
+
+
+def _refusal(mismatch: Mismatch) -> str:
+    return f'{mismatch.status}, `{mismatch.name}`, "... {mismatch.words} ..."'
 
 
 def _codes(names: tuple[str, ...]) -> str:

@@ -257,3 +257,16 @@ class ImportMark(Base):
     source_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     version: Mapped[datetime]
     """Its `updated_at` in Voyage."""
+
+
+class LearnedWire(Base):
+    """The wire that a gateway has answered on for a model, where its table says another."""
+
+    __tablename__ = "learned_wires"
+
+    provider: Mapped[str] = mapped_column(String(100), primary_key=True)
+    origin: Mapped[str] = mapped_column(String(300), primary_key=True)
+    """Scheme, host and port: another address is another gateway."""
+    model: Mapped[str] = mapped_column(String(255), primary_key=True)
+    wire: Mapped[str] = mapped_column(String(40))
+    learned_at: Mapped[datetime]

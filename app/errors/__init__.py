@@ -10,7 +10,7 @@
     |  +- FreeTierRestricted, RegionNotAllowed, InsufficientCredits, SpendLimitReached
     |  +- QuotaExhausted, RateLimited, ContentFiltered
     +- ProviderError                   the provider answered, wrongly
-    |  +- ModelNotFound, InvalidRequest, ContextLengthExceeded
+    |  +- ModelNotFound, EndpointMismatch, InvalidRequest, ContextLengthExceeded
     |  +- ProviderInternalError, ProviderUnavailable, ProviderOverloaded
     |  +- InvalidProviderResponse, StreamInterrupted, StreamStalled, UnknownError
     +- NetworkError                    the provider was not reached
@@ -74,6 +74,7 @@ from app.errors.own import (
 from app.errors.upstream import (
     ContentFiltered,
     ContextLengthExceeded,
+    EndpointMismatch,
     FreeTierRestricted,
     InsufficientCredits,
     InvalidProviderResponse,
@@ -117,6 +118,7 @@ __all__ = [
     "ConversationBusy",
     "CredentialError",
     "CredentialUnreadable",
+    "EndpointMismatch",
     "ErrorBody",
     "Fault",
     "Forbidden",

@@ -72,6 +72,14 @@ class ModelNotFound(ProviderError):
     says, action_default = "{provider} does not know the model {model}.", "Choose a model from the provider's list."
 
 
+class EndpointMismatch(ProviderError):
+    """The provider knows the model, but serves it on none of the wires that it was asked on."""
+
+    code, status = "endpoint_mismatch", 502
+    says = "{provider} does not serve {model} on any protocol it was asked on."
+    action_default = "Choose another model."
+
+
 class InvalidRequest(ProviderError):
     """The provider refused the request for a reason that has no code of its own."""
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from app.providers.provider import Chat, ListShape, Naming, Provider, Wire, WireRule
+from app.providers.zen import GO_RULES, ZEN_MISMATCH, ZEN_RULES
 
 _RESPONSES_ONLY: Final = WireRule(
     # Some have no other endpoint (pro, codex, deep research). The newest two families do chat on both, but call tools
@@ -30,17 +31,6 @@ _RESPONSES_ONLY: Final = WireRule(
         "codex-",
     ),
     wire=Wire.OPENAI_RESPONSES,
-)
-
-# OpenCode's documentation has the table; families move between releases, so whole ids stand before their prefixes.
-_ZEN_RULES: Final = (
-    WireRule(prefixes=("gpt-oss", "qwen3.6-plus-free", "qwen3.8-max"), wire=Wire.OPENAI_CHAT),
-    WireRule(
-        prefixes=("qwen3.8-flash", "qwen3.7-max", "qwen3.7-plus", "qwen3.6-plus", "qwen3.5-plus", "claude-"),
-        wire=Wire.ANTHROPIC_MESSAGES,
-    ),
-    WireRule(prefixes=("gpt-", "grok-", "muse-"), wire=Wire.OPENAI_RESPONSES),
-    WireRule(prefixes=("gemini-",), wire=Wire.GEMINI),
 )
 
 VOYAGE_PROVIDERS: Final = (
@@ -131,7 +121,8 @@ VOYAGE_PROVIDERS: Final = (
         label="OpenCode Zen",
         api_base="https://opencode.ai/zen/v1",
         default_model="gpt-6-luna",
-        wire_rules=_ZEN_RULES,
+        wire_rules=ZEN_RULES,
+        mismatch=ZEN_MISMATCH,
         aliases=("openai", "anthropic", "gemini", "google", "opencode"),
         gateway=True,
         session_header="x-opencode-session",
@@ -240,6 +231,17 @@ MORE_PROVIDERS: Final = (
         default_model="openai/gpt-6-luna",
         naming=Naming.NAMESPACED,
         gateway=True,
+    ),
+    Provider(
+        id="opencode_go",
+        label="OpenCode Go",
+        api_base="https://opencode.ai/zen/go/v1",
+        default_model="glm-5.3",
+        wire_rules=GO_RULES,
+        mismatch=ZEN_MISMATCH,
+        aliases=("opencode-go", "opencode"),
+        gateway=True,
+        session_header="x-opencode-session",  # required here: 400 MissingSessionID without it
     ),
     Provider(
         id="lmstudio",

@@ -16,6 +16,8 @@ from app import errors
 from app.errors import GatewayError, Origin, Phase
 from app.providers.complaint import Complaint, read_complaint
 from app.providers.excerpt import excerpt
+from app.providers.mismatch import Mismatch, is_mismatch
+from app.providers.relayed import BEHIND, gateways_message
 from app.secret import Secret
 
 BODY_LIMIT: Final = 64 * 1024
@@ -68,9 +70,9 @@ _NAMED: Final[Mapping[str, type[GatewayError]]] = {
     "freetiererror": errors.FreeTierRestricted,
     "regionerror": errors.RegionNotAllowed,
     "ratelimiterror": errors.RateLimited,
-    "freeusagelimiterror": errors.RateLimited,
-    "gousagelimiterror": errors.RateLimited,
-    "blackusagelimiterror": errors.RateLimited,
+    "freeusagelimiterror": errors.QuotaExhausted,
+    "gousagelimiterror": errors.QuotaExhausted,
+    "blackusagelimiterror": errors.QuotaExhausted,
 }
 
 _BY_STATUS: Final[Mapping[int, type[GatewayError]]] = {
@@ -118,7 +120,7 @@ _REFINES: Final[Mapping[type[GatewayError], tuple[type[GatewayError], ...]]] = {
         errors.ModelNotFound,
         errors.SpendLimitReached,
     ),
-    errors.RateLimited: (errors.InsufficientCredits, errors.SpendLimitReached),
+    errors.RateLimited: (errors.InsufficientCredits, errors.QuotaExhausted, errors.SpendLimitReached),
     errors.ProviderInternalError: (errors.ProviderOverloaded,),
     errors.ProviderUnavailable: (errors.ProviderOverloaded,),
     errors.ContextLengthExceeded: (),
@@ -151,17 +153,28 @@ _TEXT_STATUSES: Final = frozenset({400, 401, 413, 422})
 _QUOTA_TEXT: Final = re.compile(r"per.?day|daily|monthly|weekly|quota", re.IGNORECASE)
 
 
-def refusal(
-    status: int, headers: Mapping[str, str], body: bytes, *, origin: Origin, key: Secret | None = None
+def refusal(  # noqa: PLR0913 - the response, and what is known of who sent it
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    origin: Origin,
+    key: Secret | None = None,
+    mismatch: Mismatch | None = None,
 ) -> GatewayError:
     """Give the error for a response with `status`, which is not a usable success.
 
-    `headers` have names in lower case; `body` is cut at `BODY_LIMIT`. `key` is taken out of the excerpt.
+    `headers` have names in lower case; `body` is cut at `BODY_LIMIT`. `key` is taken out of the excerpt. `mismatch` is
+    the provider's way to say `EndpointMismatch`.
     """
     complaint = read_complaint(body[:BODY_LIMIT])
     named = _described(origin, complaint, key, status=status, headers=headers)
     retry_after = _retry_after(headers)
     kind = _kind(status, complaint, retry_after)
+    if is_mismatch(mismatch, status, complaint):
+        kind = errors.EndpointMismatch
+    elif complaint.relayed:
+        kind = BEHIND.get(kind, kind)
     message = _special_message(kind, status, complaint, body, named)
     retry = retry_after if kind.retryable or kind is errors.QuotaExhausted else None
     return kind(message, origin=named, phase=Phase.FIRST_TOKEN, retry_after_s=retry)
@@ -244,7 +257,7 @@ def _special_message(
         return f"{label} refused the call with an HTML page ({status}), as a firewall or a proxy in between does."
     if kind is errors.ProviderTimeout:
         return f"{label} gave up waiting for its own answer ({status})."
-    return None
+    return gateways_message(kind, status, complaint, origin)
 
 
 def _described(

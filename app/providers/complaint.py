@@ -22,6 +22,11 @@ class Complaint:
     structured: bool = False
     """Whether there was an error object at all."""
 
+    @property
+    def relayed(self) -> bool:
+        """Whether a gateway says that it is about its own account at the provider behind it, as OpenCode Zen does."""
+        return self.message.startswith("Error from provider")
+
 
 def read_complaint(body: bytes) -> Complaint:
     """Read an error body in any dialect; what is no JSON object gives an empty complaint."""

@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import partial, wraps
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 from typing import Any, Final
@@ -28,6 +28,7 @@ _ENVIRONMENT: Final = {
     "HF_HUB_OFFLINE": "1",
 }
 _SWITCH_S: Final = 0.0005
+_RESPONSES: Final = "responses/"
 _LOGGERS: Final = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx", "httpcore", "mcp")
 
 
@@ -84,6 +85,10 @@ def _load() -> ModuleType:
     # An id that litellm does not know would be asked for without streaming and cut into pieces afterwards.
     responses: Any = OpenAIResponsesAPIConfig
     responses.should_fake_stream = _never
+    # Nor would an id be asked for on /responses that litellm knows from another vendor, whatever its name here says.
+    main: Any = module.main
+    check: Any = main.responses_api_bridge_check
+    main.responses_api_bridge_check = _named_first(getattr(check, "__wrapped__", check))
     # litellm fills its own models with the wrong types, and pydantic says so on every stream.
     warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     warnings.filterwarnings("ignore", message="Items? '.*' on TypedDict class", category=UserWarning)
@@ -119,6 +124,18 @@ def _no_transport(*_args: object, **_options: object) -> httpx.AsyncBaseTranspor
 
 def _no_mounts(*_args: object, **_options: object) -> None:
     return None
+
+
+def _named_first(check: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `check` so that a name which asks for /responses has it."""
+
+    @wraps(check)
+    def checked(model: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - litellm's own types
+        if model.startswith(_RESPONSES):
+            return {"mode": "responses"}, model.removeprefix(_RESPONSES)
+        return check(model, *arguments, **options)
+
+    return checked
 
 
 def _never(*_args: object, **_options: object) -> bool:

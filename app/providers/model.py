@@ -1,12 +1,12 @@
 """The port between a run and whoever calls the model: one request in, a stream of deltas out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from app.events import FinishReason, Usage
-from app.providers.provider import Deadlines, Route
+from app.providers.provider import Deadlines, Route, Wire
 from app.secret import Secret
 
 
@@ -39,6 +39,10 @@ class ToolSpec:
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
+def _unheard(_: Wire) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One model call. What is absent here is absent on the wire."""
@@ -56,6 +60,8 @@ class ModelRequest:
     deadlines: Deadlines = field(default_factory=Deadlines)
     session_id: str | None = None
     """The conversation's id, for a provider with a `session_header`."""
+    on_wire: Callable[[Wire], None] = _unheard
+    """Told each wire that is tried, before it is; the last one is the one that answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from app.config_file import ProviderTable, nearest, shown
 from app.errors import ConfigError, GatewayError
-from app.providers import base_url, model_id
+from app.providers import base_url, model_id, naming
 from app.providers.provider import Lane, Provider, Wire
 
 _ID: Final = re.compile(r"(?!llmproviders\.)[a-z0-9][a-z0-9_.-]{0,99}")
@@ -65,6 +65,8 @@ def _changed(row: Provider, table: ProviderTable) -> Provider:
                 "version": base_url.default_version(wire),
                 "litellm_prefix": "",
             }
+    if table.wires is not None:
+        changes["wires"] = MappingProxyType(dict(_wire_of(row, key, name) for key, name in table.wires.items()))
     lane = _choice(Lane, "lane", table.lane)
     if lane is not None:
         changes["lane"] = lane
@@ -82,6 +84,20 @@ def _changed(row: Provider, table: ProviderTable) -> Provider:
         changed = _based(changed, table.api_base)
     _check_models(changed)
     return changed
+
+
+def _wire_of(row: Provider, key: str, name: str) -> tuple[str, Wire]:
+    """Give one entry of `wires`; the id in the form in which the provider writes it."""
+    wire = _choice(Wire, f"wires.{shown(key)}", name) or row.wire
+    star = "*" if key.endswith("*") else ""
+    own = naming.own_id(row, key.removesuffix("*"))
+    try:
+        # The beginning of an id may end in anything that an id has inside, so it is looked at as if it went on.
+        model_id.check(f"{own}x" if star else own, Wire.OPENAI_CHAT if star else wire)
+    except GatewayError as error:
+        message = f"wires.{shown(key)}: {error.sentence}"
+        raise ConfigError(message) from error
+    return f"{own}{star}", wire
 
 
 def _based(row: Provider, api_base: str) -> Provider:

@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from app.providers.mismatch import Mismatch
+
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -17,6 +19,9 @@ class Wire(StrEnum):
     ANTHROPIC_MESSAGES = "anthropic_messages"
     GEMINI = "gemini"
     OLLAMA = "ollama"
+
+
+NO_WIRES: Final[Mapping[str, Wire]] = MappingProxyType({})
 
 
 class Lane(StrEnum):
@@ -92,6 +97,10 @@ class Provider:
     wire: Wire = Wire.OPENAI_CHAT
     wire_rules: tuple[WireRule, ...] = ()
     """For a gateway that serves several wires; the first match wins, `wire` is the rest."""
+    wires: Mapping[str, Wire] = field(default_factory=lambda: NO_WIRES)
+    """The operator's word, before all rules: a model's id, or the beginning of some with a `*` after it."""
+    mismatch: Mismatch | None = None
+    """How it refuses a model on the wrong wire; None where it does not say, and then no other one is tried."""
     version: str = "v1"
     """Version segment that a base URL of this provider ends in; "" where there is none."""
     prefix: str = ""

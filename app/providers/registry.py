@@ -19,6 +19,7 @@ from app.errors import (
 )
 from app.providers import base_url, model_id, naming
 from app.providers.catalog import CATALOG, demo_row
+from app.providers.family import resolved_wire, wires_of
 from app.providers.operator import operator_row
 from app.providers.provider import Lane, Provider, Route, Wire, lane_of
 
@@ -70,7 +71,7 @@ class Registry:
             message = "No model was named."
             raise InvalidInput(message, origin=origin, fields={"model": [reason]})
         own = self._checked_id(provider, asked)
-        wire = _wire(provider, own)
+        wire = resolved_wire(provider, own)
         model_id.check(own, wire, origin=Origin(provider=provider.id, label=provider.label))
         base = ""
         if not provider.own_address:
@@ -83,8 +84,7 @@ class Registry:
         provider = self.providers.get(normalise(provider_id))
         if provider is None or not provider.enabled or provider.retired is not None:
             return False
-        wires = {provider.wire, *(rule.wire for rule in provider.wire_rules)}
-        return any(lane_of(wire, self.forced_lane, provider.lane) is lane for wire in wires)
+        return any(lane_of(wire, self.forced_lane, provider.lane) is lane for wire in wires_of(provider))
 
     def _checked_id(self, provider: Provider, asked: str) -> str:
         origin = Origin(provider=provider.id, label=provider.label)
@@ -153,14 +153,12 @@ def _check_default(registry: Registry, provider: Provider) -> None:
         raise ConfigError(message) from error
 
 
-def _wire(provider: Provider, own: str) -> Wire:
-    return next((rule.wire for rule in provider.wire_rules if own.startswith(rule.prefixes)), provider.wire)
-
-
 def _corrected(provider: Provider, own: str) -> str | None:
     """Give the id with `provider`'s prefix in place of the foreign one, if that can be its own."""
     for rest in (own.partition("/")[2], own.rpartition("/")[2]):
         candidate = naming.own_id(provider, rest)
-        if naming.foreign_prefix(provider, candidate) is None and model_id.fits(candidate, _wire(provider, candidate)):
+        if naming.foreign_prefix(provider, candidate) is None and model_id.fits(
+            candidate, resolved_wire(provider, candidate)
+        ):
             return f"{provider.routing_prefix}/{rest}"
     return None

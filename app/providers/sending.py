@@ -33,7 +33,14 @@ async def send(  # noqa: PLR0913 - the parts of one HTTP request
     )
     if response.status != _SUCCESS:
         said = await _error_body(response)
-        raise classify.refusal(response.status, response.headers, said, origin=exchange.origin, key=exchange.key)
+        raise classify.refusal(
+            response.status,
+            response.headers,
+            said,
+            origin=exchange.origin,
+            key=exchange.key,
+            mismatch=exchange.request.route.provider.mismatch,
+        )
     return response
 
 

@@ -21,7 +21,7 @@ from app.providers.provider import Provider
 from app.runs.choice import saved_model
 from app.runs.credentials import open_api_key, provider_of
 from app.schemas.error import answers
-from app.schemas.provider import ModelsAnswer, ProviderAnswer
+from app.schemas.provider import ModelsAnswer, ModelWire, ProviderAnswer
 
 router: Final = APIRouter(prefix="/api/chat/providers", tags=["providers"])
 LIST_SECONDS: Final = 10.0
@@ -70,7 +70,9 @@ async def list_provider_models(caller: ChatCallerDep, services: ServicesDep, pro
         models = (default, *models)
     if preferred is not None and preferred not in models:
         models = (*models, preferred)
-    return ModelsAnswer(models=list(models))
+    wires = await services.families.known(provider, models)
+    shown = {model: ModelWire(wire=known.wire.value, source=known.source.value) for model, known in wires.items()}
+    return ModelsAnswer(models=list(models), wires=shown)
 
 
 def _answer(provider: Provider, services: Services, with_key: set[str]) -> ProviderAnswer:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any, Final, final
 
@@ -17,7 +19,7 @@ from app.errors import (
 )
 from app.events import Event, MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta, Usage
 from app.providers.model import Delta, ModelClient, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece
-from app.providers.provider import Route
+from app.providers.provider import Route, Wire
 from app.runs.assembler import Draft
 from app.runs.clock import Clock
 from app.runs.estimate import estimate_usage
@@ -36,6 +38,13 @@ async def _note_nowhere(_: Sequence[dict[str, Any]]) -> None:
 def new_attempt(number: int, clock: Clock) -> dict[str, Any]:
     """Give the note of a model call that is about to be made."""
     return {"attempt": number, "started_at": clock.now().isoformat(), "ended_ms": None, "error": None}
+
+
+def _note_wire(record: dict[str, Any], wire: Wire) -> None:
+    """Note the wire of an attempt; one that was noted before has been refused."""
+    if "wire" in record:
+        record.setdefault("refused_wires", []).append(record["wire"])
+    record["wire"] = wire.value
 
 
 def origin_of(route: Route) -> Origin:
@@ -132,7 +141,7 @@ class Answer:
         self.draft = Draft()
         started = self._clock.monotonic()
         try:
-            await self._read(request)
+            await self._read(replace(request, on_wire=partial(_note_wire, record)))
         except BaseException as failure:
             record["error"] = _code(failure)
             raise

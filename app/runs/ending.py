@@ -83,6 +83,7 @@ class Ending:
             "gen_ai.usage.output_tokens": usage.output if usage else None,
             "upstream_status": outcome.error.origin.upstream_status if outcome.error else None,
             "attempts": len(self.attempts or ()),
+            "wire": self.attempts[-1].get("wire") if self.attempts else None,
             "ttft_ms": self.ttft_ms,
             "latency_ms": self.latency_ms,
         }

@@ -19,7 +19,17 @@ class ProviderAnswer(BaseModel):
     """The caller has stored a key."""
 
 
+class ModelWire(BaseModel):
+    """The protocol that a model is called on."""
+
+    wire: str
+    source: str
+    """Who says so: `operator`, `learned` or `catalog`."""
+
+
 class ModelsAnswer(BaseModel):
     """Model ids, each of which works when it is sent back."""
 
     models: list[str]
+    wires: dict[str, ModelWire]
+    """By model, how each is called; empty for a provider that speaks one protocol only."""

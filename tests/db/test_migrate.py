@@ -26,6 +26,7 @@ TABLES = {
     *("conversations", "messages", "runs", "credentials", "key_checks"),
     *("ai_settings", "system_prompts", "service_tokens", "import_marks"),
     *("run_events", "event_journal", "replicas", "idempotency_keys"),
+    "learned_wires",
 }
 
 

@@ -72,7 +72,7 @@ async def test_a_provider_without_a_default_model_lists_what_it_has(database_url
         async with open_gateway(database_url, provider_tables=tables, voyage_ai_provider=None) as gateway:
             response = await gateway.http.get(f"{PATH}lmstudio/models/")
 
-    assert (response.status_code, response.json()) == (200, {"models": ["model-a", "model-b"]})
+    assert (response.status_code, response.json()) == (200, {"models": ["model-a", "model-b"], "wires": {}})
 
 
 async def test_a_list_is_asked_for_once_and_for_each_key_apart(database_url: str) -> None:
@@ -83,11 +83,11 @@ async def test_a_list_is_asked_for_once_and_for_each_key_apart(database_url: str
             for client, api_key in ((gateway.http, API_KEY), (gateway.bob, f"{API_KEY}-of-bob")):
                 await client.post("/api/integrations/api-keys/", json={"provider": "openai", "api_key": api_key})
             for client in (gateway.http, gateway.http, gateway.bob, gateway.bob):
-                assert (await client.get(f"{PATH}openai/models/")).json() == {"models": ["model-a"]}
+                assert (await client.get(f"{PATH}openai/models/")).json()["models"] == ["model-a"]
             upstream.models = ["model-b"]
             replaced = {"provider": "openai", "api_key": f"{API_KEY}-new"}
             await gateway.http.post("/api/integrations/api-keys/", json=replaced)
-            assert (await gateway.http.get(f"{PATH}openai/models/")).json() == {"models": ["model-a", "model-b"]}
+            assert (await gateway.http.get(f"{PATH}openai/models/")).json()["models"] == ["model-a", "model-b"]
 
         sent = [request.headers["authorization"].removeprefix(f"Bearer {API_KEY}") for request in upstream.requests]
         assert sent == ["", "-of-bob", "-new"]
@@ -123,5 +123,5 @@ async def test_the_callers_saved_model_is_in_the_list_of_its_provider(database_u
 async def test_a_list_that_cannot_be_had_says_why(gateway: Gateway) -> None:
     assert_error(await gateway.http.get(f"{PATH}nosuch/models/"), 400, "provider_not_available")
     assert_error(await gateway.http.get(f"{PATH}github_models/models/"), 410, "provider_retired")
-    assert (await gateway.http.get(f"{PATH}local/models/")).json() == {"models": ["local-1", "local-2"]}
+    assert (await gateway.http.get(f"{PATH}local/models/")).json() == {"models": ["local-1", "local-2"], "wires": {}}
     assert_error(await gateway.http.get(f"{PATH}..%2f..%2fetc/models/"), 404, "not_found")
