@@ -29,10 +29,12 @@ from app.deps import Services
 from app.errors import ConfigError
 from app.providers import litellm_warmup
 from app.providers.address import AddressGuard
+from app.providers.advised_client import AdvisedClient
 from app.providers.families import Families
 from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
+from app.providers.model_lookup import ModelLookup
 from app.providers.models_cache import ModelsCache
 from app.providers.native_lane import NativeLane
 from app.providers.provider import Lane
@@ -109,7 +111,7 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         stack.push_async_callback(readers.close)
         lanes = Lanes(native=NativeLane(transport), litellm=lane)
         families = Families(blueprint.client or lanes, WireMemory(database))
-        runner = _runner(blueprint, ground, families)
+        runner = _runner(blueprint, ground, families, ModelLookup(models))
         if blueprint.client is None and _needs_litellm(blueprint):
             # Last, so that the server listens before the import takes its share of the processor.
             lane.begin_loading(needed=True)
@@ -201,13 +203,13 @@ def spill_folder(settings: Settings) -> Path:
     return folder
 
 
-def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient) -> Runner:
+def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: ModelLookup) -> Runner:
     settings = blueprint.settings
     return Runner(
         ground.database,
         blueprint.vault,
         blueprint.registry,
-        client,
+        AdvisedClient(client, models),
         ground.hub,
         log=ground.log,
         wakeups=ground.wakeups,
@@ -219,6 +221,7 @@ def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient) -> Runne
         ),
         instance_key=blueprint.instance_key,
         voyage=ground.voyage,
+        models=models,
     )
 
 

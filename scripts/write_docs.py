@@ -9,7 +9,10 @@ from typing import Final
 from app.errors import GatewayError, all_errors
 from app.providers.catalog import CATALOG
 from app.providers.mismatch import Mismatch
+from app.providers.model_lookup import ADVICE_S
+from app.providers.models_cache import KEEP_FAILURE_SECONDS, KEEP_SECONDS, STALE_SECONDS
 from app.providers.provider import ListShape, Provider, Wire
+from app.providers.snapshot import SNAPSHOT
 from tests.upstream import FAULTS, Fault
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
@@ -108,6 +111,46 @@ _LISTS_HEAD: Final = """
 
 _SHAPES_HEAD: Final = "\nThe others answer in one of these shapes:\n\n"
 
+_CATALOGUE_HEAD: Final = f"""
+Each list is asked for with the key that a message would use, and no key ever sees another one's. It is kept for
+{KEEP_SECONDS:g} seconds; an older one is given with its age while a newer one is fetched, for at most
+{STALE_SECONDS / 3600:g} hours. A list that failed is not asked for again for {KEEP_FAILURE_SECONDS:g} seconds.
+`models` are ids to send back; `details` has what is known of each, where null is "not known":
+
+- `label`: the provider's own name for people, else the id.
+- `context_tokens`, `max_output_tokens`: what the model reads and writes; conversations are trimmed to the first.
+- `tools`: `false` only where the provider says so; what nobody has denied is tried.
+- `price`: US dollars for a million tokens, `input` and `output`.
+- `status`: `available`, `deprecated` or `retired`.
+- `family`: the wire that serves it.
+- `source`: `live` for the list, `snapshot` for the facts that come with the gateway, `configured` for the provider's
+  row here or in the operator's file, `unknown` for a model that only a setting names.
+
+What a list does not say comes from `app/providers/models_snapshot.toml`, checked on {SNAPSHOT.checked_on}; where a
+provider cannot be reached and no list of it is left, its models there stand in. `source`, `age_seconds`, `stale` and
+`warning` beside the list say which one it is.
+
+## Unknown models
+
+A message for a model that is clearly not there is refused with `model_not_found` and up to three ids of the caller's
+own list in `did_you_mean`, before the provider is called and before anything is stored. That needs a list of the same
+key that is younger than {KEEP_SECONDS:g} seconds, whole and not empty, from a provider whose list names all that it
+serves:
+"""
+
+_TRIED: Final = f"""
+Everything else is tried, and the provider's own refusal gets the same suggestions:
+
+- any model of the other providers, whose lists leave out variants and aliases;
+- ids that end in `-latest`;
+- an id that differs from a listed one in its date, its tag (`llama3.1` and `llama3.1:8b`), its vendor, or a `preview`,
+  `0` and the like at its end;
+- what the operator has named, as `models`, `default_model` or `VOYAGE_AI_MODEL`.
+
+A list that is missing, empty, stale or failed is one line in the log, `model_not_checked`. No message waits for a list
+before its call; only the news that a model does not exist waits for one, for {ADVICE_S:g} seconds.
+"""
+
 _OWN: Final = """
 ## A user's own endpoint
 
@@ -174,7 +217,8 @@ def render_providers() -> str:
         f"- {provider.label}: {_refusal(provider.mismatch)}\n" for provider in CATALOG if provider.mismatch
     )
     wires = f"{_RULES_HEAD}{rules}{_MOVING_HEAD}{moving}{_MOVING}"
-    return f"{_PROVIDERS_HEAD}{rows}{kinds}{wires}{_LISTS_HEAD}{fixed}{_SHAPES_HEAD}{shapes}{_OWN}"
+    lists = f"{_LISTS_HEAD}{fixed}{_SHAPES_HEAD}{shapes}{_catalogue()}"
+    return f"{_PROVIDERS_HEAD}{rows}{kinds}{wires}{lists}{_OWN}"
 
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
@@ -213,6 +257,11 @@ def _fault_row(fault: Fault, wires: list[Wire]) -> str:
     codes = [(fault.expects(wire) or "-") if wire in fault.wires else "" for wire in wires]
     cells = (fault.says, "yes" if fault.before_text else "no", *codes, f"`{fault.name}`")
     return f"| {' | '.join(cells)} |\n"
+
+
+def _catalogue() -> str:
+    believed = ", ".join(provider.label for provider in CATALOG if provider.lists_all)
+    return f"{_CATALOGUE_HEAD}{believed}.\n{_TRIED}"
 
 
 def _provider_row(provider: Provider) -> str:

@@ -42,6 +42,7 @@ VOYAGE_PROVIDERS: Final = (
         wire_rules=(_RESPONSES_ONLY,),
         litellm_prefix="openai",
         chat=Chat.OPENAI,
+        lists_all=True,
     ),
     Provider(
         id="anthropic",
@@ -50,6 +51,7 @@ VOYAGE_PROVIDERS: Final = (
         default_model="claude-haiku-4-5",
         wire=Wire.ANTHROPIC_MESSAGES,
         models_list=ListShape.ANTHROPIC,
+        lists_all=True,
     ),
     Provider(
         id="gemini",
@@ -60,6 +62,7 @@ VOYAGE_PROVIDERS: Final = (
         version="v1beta",
         aliases=("google", "models"),  # its own list writes models/gemini-...
         models_list=ListShape.GEMINI,
+        lists_all=True,
     ),
     Provider(
         id="ollama",
@@ -74,6 +77,7 @@ VOYAGE_PROVIDERS: Final = (
         needs_api_key=False,
         guarded=False,
         models_list=ListShape.OLLAMA,
+        lists_all=True,
     ),
     Provider(
         id="groq",
@@ -84,6 +88,7 @@ VOYAGE_PROVIDERS: Final = (
         namespaces=("openai", "meta-llama", "qwen", "moonshotai", "deepseek-ai", "google", "canopylabs", "minimax"),
         own_names=("compound", "compound-mini"),
         litellm_prefix="groq",
+        lists_all=True,
     ),
     Provider(
         id="mistral",
@@ -92,6 +97,7 @@ VOYAGE_PROVIDERS: Final = (
         default_model="mistral-small-latest",
         litellm_prefix="mistral",
         chat=Chat.MISTRAL,
+        lists_all=True,
     ),
     Provider(
         id="github_models",
@@ -126,6 +132,7 @@ VOYAGE_PROVIDERS: Final = (
         aliases=("openai", "anthropic", "gemini", "google", "opencode"),
         gateway=True,
         session_header="x-opencode-session",
+        lists_all=True,
     ),
 )
 

@@ -12,6 +12,8 @@ import orjson
 
 from app.errors import InvalidProviderResponse, Origin, ProviderTimeout
 from app.providers import base_url, classify, model_id, naming
+from app.providers.model_facts import Entry, read_entry
+from app.providers.model_info import ModelInfo, ModelList, ModelSource
 from app.providers.provider import ListShape, Provider
 from app.providers.transport import Transport
 from app.secret import Secret
@@ -20,6 +22,8 @@ BODY_LIMIT: Final = 8 * 1024 * 1024
 """Bytes of one page; the longest list in use has about one million."""
 PAGE_LIMIT: Final = 10
 MODEL_LIMIT: Final = 5_000
+ENTRY_LIMIT: Final = 20_000
+"""What is looked at of all pages, models for other purposes among it."""
 _FIRST_BYTE_S: Final = 15.0
 _ANTHROPIC_VERSION: Final = "2023-06-01"
 _PARAMETERS: Final[Mapping[ListShape, tuple[str, str]]] = {
@@ -33,27 +37,36 @@ _OTHER_PURPOSE: Final = re.compile(
     r"(?:^|[-_./])(?:embed|embedding|embeddings|tts|whisper|dall-e|moderation|image|images|audio|realtime|transcribe"
     r"|transcription|sora|babbage|davinci|turbo-instruct|rerank|orpheus|ocr)(?:$|[-_./:\d])"
 )
-_OTHER_TYPES: Final = frozenset({"embedding", "image", "moderation", "rerank", "audio", "transcribe", "video"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    ids: tuple[str, ...]
+    entries: tuple[Entry, ...]
     following: str | None = None
     """What the next page is asked for by."""
+    cut: bool = False
 
 
 async def list_models(
     transport: Transport, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
 ) -> tuple[str, ...]:
-    """Give the ids that `provider` offers to `api_key`, sorted, each in the form that resolves to itself.
+    """Give the ids of `fetch_models`; raises what that raises."""
+    found = await fetch_models(transport, provider, api_key, seconds=seconds, own_key=own_key)
+    return found.ids
+
+
+async def fetch_models(
+    transport: Transport, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
+) -> ModelList:
+    """Give what `provider` offers to `api_key`, each id in the form that resolves to itself.
 
     A provider without a list gives the ids of its row. All pages together take at most `seconds`. Raises what the
     transport and `classify.refusal` raise, `ProviderTimeout`, and `InvalidProviderResponse` for a success that is no
     list. A missing key is not looked for: some lists need none.
     """
     if provider.models_list is None:
-        return tuple(sorted(provider.models))
+        rows = {name: ModelInfo(id=name, source=ModelSource.CONFIGURED) for name in sorted(provider.models)}
+        return ModelList(models=rows, named=frozenset(name.lower() for name in rows))
     origin = Origin(provider=provider.id, label=provider.label, private=not own_key)
     try:
         async with asyncio.timeout(seconds):
@@ -61,28 +74,38 @@ async def list_models(
     except TimeoutError as error:
         message = f"{provider.label} did not send its list of models in {seconds:g} s."
         raise ProviderTimeout(message, origin=origin) from error
-    return tuple(sorted({name for name in found if _usable(provider, name)})[:MODEL_LIMIT])
+    return _together(provider, found)
+
+
+def _together(provider: Provider, found: _Page) -> ModelList:
+    entries = found.entries
+    usable = {entry.info.id: entry.info for entry in entries if entry.chats and _usable(provider, entry.info.id)}
+    kept = sorted(usable)[:MODEL_LIMIT]
+    named = {name.lower() for entry in entries for name in (entry.info.id, *entry.aliases)}
+    whole = not found.cut and len(kept) == len(usable)
+    return ModelList(models={name: usable[name] for name in kept}, named=frozenset(named), whole=whole)
 
 
 async def _all_pages(
     transport: Transport, provider: Provider, shape: ListShape, api_key: Secret | None, origin: Origin
-) -> list[str]:
+) -> _Page:
+    """Give all pages as one; it is cut where a bound was reached or where a page points back."""
     base = base_url.canonical(provider.api_base, wire=provider.wire, version=provider.version)
     first, parameter = _PARAMETERS[shape]
     url = base_url.list_endpoint(base, shape) + (f"?{first}" if first else "")
-    found: list[str] = []
+    found: list[Entry] = []
     asked: set[str] = set()
     address = url
-    while len(asked) < PAGE_LIMIT:
+    while address not in asked and len(asked) < PAGE_LIMIT:
         asked.add(address)
         page = _read(shape, await _fetch(transport, provider, address, api_key, origin), origin)
-        found.extend(page.ids)
+        found.extend(page.entries[: ENTRY_LIMIT - len(found)])
+        if page.cut or len(found) >= ENTRY_LIMIT:
+            break
         if not parameter or page.following is None:
-            break
+            return _Page(tuple(found))
         address = f"{url}&{parameter}={quote(page.following, safe='')}"
-        if address in asked:
-            break
-    return found
+    return _Page(tuple(found), cut=True)
 
 
 async def _fetch(transport: Transport, provider: Provider, url: str, api_key: Secret | None, origin: Origin) -> bytes:
@@ -121,7 +144,7 @@ def _read(shape: ListShape, body: bytes, origin: Origin) -> _Page:
     except orjson.JSONDecodeError as error:
         raise _no_list(origin) from error
     if shape is ListShape.OPENAI and isinstance(data, list):
-        return _Page(_openai_ids(_objects(cast("list[object]", data))))  # Together sends the bare array
+        return _page(shape, cast("list[object]", data))  # Together sends the bare array
     if not isinstance(data, dict):
         raise _no_list(origin)
     fields = cast("dict[str, Any]", data)
@@ -130,35 +153,20 @@ def _read(shape: ListShape, body: bytes, origin: Origin) -> _Page:
         items = []  # protobuf's JSON leaves an empty list out
     if not isinstance(items, list):
         raise _no_list(origin)
-    models = _objects(cast("list[object]", items))
+    page = _page(shape, cast("list[object]", items))
     match shape:
-        case ListShape.OPENAI:
-            return _Page(_openai_ids(models))
         case ListShape.ANTHROPIC:
-            return _Page(_texts(models, "id"), _text(fields.get("last_id")) if fields.get("has_more") is True else None)
+            return replace(page, following=_text(fields.get("last_id")) if fields.get("has_more") is True else None)
         case ListShape.GEMINI:
-            return _Page(_gemini_ids(models), _text(fields.get("nextPageToken")))
-        case ListShape.OLLAMA:
-            return _Page(_texts(models, "name") or _texts(models, "model"))
+            return replace(page, following=_text(fields.get("nextPageToken")))
+        case ListShape.OPENAI | ListShape.OLLAMA:
+            return page
 
 
-def _openai_ids(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return _texts([model for model in models if _chats(model)], "id")
-
-
-def _chats(model: Mapping[str, Any]) -> bool:
-    """Go by what a list says of a model where it does: Together's type, Groq's active, Mistral's capabilities."""
-    if model.get("type") in _OTHER_TYPES or model.get("active") is False:
-        return False
-    capabilities: object = model.get("capabilities")
-    return (
-        not isinstance(capabilities, dict) or cast("dict[str, Any]", capabilities).get("completion_chat") is not False
-    )
-
-
-def _gemini_ids(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    chats = [model for model in models if "generateContent" in (model.get("supportedGenerationMethods") or ())]
-    return tuple(name.removeprefix("models/") for name in _texts(chats, "name"))
+def _page(shape: ListShape, items: Sequence[object]) -> _Page:
+    models = [cast("Mapping[str, Any]", item) for item in items[:ENTRY_LIMIT] if isinstance(item, dict)]
+    entries = [entry for model in models if (entry := read_entry(shape, model)) is not None]
+    return _Page(tuple(entries), cut=len(items) > ENTRY_LIMIT)
 
 
 def _usable(provider: Provider, name: str) -> bool:
@@ -170,14 +178,6 @@ def _usable(provider: Provider, name: str) -> bool:
         and naming.own_id(provider, name) == name
         and naming.foreign_prefix(provider, name) is None
     )
-
-
-def _objects(items: Sequence[object]) -> list[Mapping[str, Any]]:
-    return [cast("Mapping[str, Any]", item) for item in items if isinstance(item, dict)]
-
-
-def _texts(models: Sequence[Mapping[str, Any]], key: str) -> tuple[str, ...]:
-    return tuple(text for model in models if (text := _text(model.get(key))) is not None)
 
 
 def _text(value: object) -> str | None:

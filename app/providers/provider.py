@@ -125,6 +125,8 @@ class Provider:
     models_list: ListShape | None = ListShape.OPENAI
     """None where the provider lists nothing: then `models` is the list."""
     models: tuple[str, ...] = ()
+    lists_all: bool = False
+    """Its list names every model that it serves, but for other spellings: one that is not in it need not be tried."""
     headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     session_header: str = ""
     """Header that takes the conversation's id, for a gateway that routes by it; "" for none."""

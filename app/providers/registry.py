@@ -86,6 +86,10 @@ class Registry:
             return False
         return any(lane_of(wire, self.forced_lane, provider.lane) is lane for wire in wires_of(provider))
 
+    def wire_of(self, provider: Provider, model: str) -> Wire:
+        """Give the wire that serves `model`, one of `provider`'s own ids."""
+        return resolved_wire(provider, model)
+
     def _checked_id(self, provider: Provider, asked: str) -> str:
         origin = Origin(provider=provider.id, label=provider.label)
         model_id.check(asked, Wire.OPENAI_CHAT, origin=origin)

@@ -16,11 +16,15 @@ from app.errors import (
     ProviderUnreachable,
     ServerShutdown,
 )
+from app.providers.families import KnownWire
+from app.providers.model_info import ModelInfo, ModelSource
+from app.providers.models_cache import Listing
 from app.providers.naming import own_id
 from app.providers.provider import Provider
 from app.runs.choice import saved_model
 from app.runs.credentials import open_api_key, provider_of
 from app.schemas.error import answers
+from app.schemas.model_detail import ModelDetail, PriceAnswer
 from app.schemas.provider import ModelsAnswer, ModelWire, ProviderAnswer
 
 router: Final = APIRouter(prefix="/api/chat/providers", tags=["providers"])
@@ -54,7 +58,8 @@ async def list_provider_models(caller: ChatCallerDep, services: ServicesDep, pro
     """List what the provider offers to the key that a run would use, and what the caller has saved for it.
 
     The UI replaces a saved model that is not in the list, without a word; one that the provider has dropped is better
-    refused by name when it is used.
+    refused by name when it is used. Where the provider cannot be reached, the last list that it gave to this key
+    stands in, or the models that the gateway itself knows of; `source`, `age_seconds` and `warning` say so.
     """
     provider = services.registry.get(provider_id)
     async with services.database.read() as session:
@@ -64,15 +69,52 @@ async def list_provider_models(caller: ChatCallerDep, services: ServicesDep, pro
     api_key = open_api_key(
         services.vault, stored, user_id=caller.user_id, provider=provider, instance_key=services.runner.instance_key
     )
-    models = await services.models.list_models(provider, api_key, seconds=LIST_SECONDS, own_key=stored is not None)
+    listing = await services.models.look(provider, api_key, seconds=LIST_SECONDS, own_key=stored is not None)
+    models = list(listing.models)
     default, preferred = _default_model(provider, services), saved_model(services.registry, saved, provider)
     if default is not None and default not in models:
-        models = (default, *models)
+        models.insert(0, default)
     if preferred is not None and preferred not in models:
-        models = (*models, preferred)
+        models.append(preferred)
     wires = await services.families.known(provider, models)
-    shown = {model: ModelWire(wire=known.wire.value, source=known.source.value) for model, known in wires.items()}
-    return ModelsAnswer(models=list(models), wires=shown)
+    return ModelsAnswer(
+        models=models,
+        wires={model: ModelWire(wire=known.wire.value, source=known.source.value) for model, known in wires.items()},
+        details=[_detail(provider, services, listing, model, wires.get(model)) for model in models],
+        age_seconds=None if listing.age_s is None else int(listing.age_s),
+        stale=listing.stale,
+        source=listing.source.value,
+        warning=_warning(provider, services, listing, default),
+    )
+
+
+def _detail(
+    provider: Provider, services: Services, listing: Listing, model: str, known: KnownWire | None
+) -> ModelDetail:
+    info = listing.models.get(model) or services.models.snapshot.find(provider.id, model) or ModelInfo(id=model)
+    return ModelDetail(
+        id=model,
+        label=info.label or model,
+        context_tokens=provider.context_tokens or info.context_tokens,
+        max_output_tokens=info.max_output_tokens,
+        tools=info.takes_tools,
+        price=None if info.price is None else PriceAnswer.model_validate(info.price),
+        status=None if info.status is None else info.status.value,
+        family=(known.wire if known else services.registry.wire_of(provider, model)).value,
+        source=info.source.value,
+    )
+
+
+def _warning(provider: Provider, services: Services, listing: Listing, default: str | None) -> str | None:
+    """Give what a person should know of the list."""
+    if listing.source is ModelSource.SNAPSHOT and listing.failure is not None:
+        checked = services.models.snapshot.checked_on
+        return f"{listing.failure.message} These are the models that were known on {checked:%d %B %Y}."
+    if listing.failure is not None:
+        return f"{listing.failure.message} This is the last list that could be had."
+    if listing.source is ModelSource.LIVE and listing.models and default is not None and default not in listing.models:
+        return f"The default model {default} is not in the list of {provider.label}."
+    return None
 
 
 def _answer(provider: Provider, services: Services, with_key: set[str]) -> ProviderAnswer:

@@ -88,6 +88,7 @@ def _suggester(services: Services) -> Suggester:
         hub=services.hub,
         voyage=services.voyage,
         instance_key=runner.instance_key,
+        models=runner.models,
         limits=runner.limits,
         clock=runner.clock,
         new_id=runner.new_id,

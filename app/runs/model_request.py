@@ -45,13 +45,17 @@ async def make_request(
 ) -> tuple[ModelRequest, int]:
     """Give the request for the answer, and how many messages of the history were left out.
 
-    Raises `ContextLengthExceeded` where not even the last turn fits.
+    Raises `ContextLengthExceeded` where not even the last turn fits into what the operator has said that the model
+    reads; where only its list says so, the provider is asked with that turn alone, and knows better.
     """
     trip, preferences = await gather(voyage, send.session, send.notes.collection_id, seconds=limits.context_s)
     system = compose(history.base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
     whole = to_chat_messages(history.messages, system)
-    window = plan.route.provider.context_tokens or limits.context_tokens
-    fitting = fit(whole, window, tools=sum(map(tool_tokens, send.tools)))
+    operators = plan.route.provider.context_tokens
+    tools = sum(map(tool_tokens, send.tools))
+    fitting = fit(whole, operators or plan.window or limits.context_tokens, tools=tools)
+    if fitting is None and plan.window and not operators:
+        fitting = last_turn(whole)  # a window that only a list tells is compared with a rough estimate
     if fitting is None:
         raise ContextLengthExceeded(origin=origin_of(plan.route), phase=Phase.REQUEST)
     request = ModelRequest(
@@ -115,3 +119,9 @@ def fit(whole: Sequence[ChatMessage], window: int | None, *, tools: int = 0) -> 
         if sum(sizes[at:]) <= budget:
             return (*system, *rest[at:])
     return None if begins or sum(sizes) > budget else tuple(whole)
+
+
+def last_turn(whole: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    """Give the system prompt and the last turn."""
+    last = max((at for at, message in enumerate(whole) if message.role == "user"), default=1)
+    return (*whole[:1], *whole[max(1, last) :])

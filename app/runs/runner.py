@@ -22,6 +22,7 @@ from app.errors import (
 )
 from app.events import ContextTruncated, Event, RunQueued, RunStarted, RunStatus
 from app.providers.model import ModelClient
+from app.providers.model_lookup import ModelLookup
 from app.providers.registry import Registry
 from app.runs.answer import Answer, new_attempt, origin_of
 from app.runs.clock import Clock
@@ -92,6 +93,7 @@ class Runner:
     limits: RunLimits = field(default_factory=RunLimits)
     instance_key: InstanceKey | None = None
     voyage: VoyageClient | None = None
+    models: ModelLookup | None = None
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
 
@@ -223,7 +225,7 @@ class Runner:
         earlier = await self._earlier(session, send)
         if earlier is not None:
             raise _BegunBefore(earlier)
-        plan = await make_plan(session, self.registry, self.vault, self.instance_key, send)
+        plan = await make_plan(session, self.registry, self.vault, self.instance_key, self.models, send)
         run.provider, run.model = plan.route.provider.id, plan.route.model
         run.user_message_id = plan.place.question or run.user_message_id
         begun = await runs.begin_run(session, self._new_run(run, send, plan), now=self.clock.now())

@@ -24,6 +24,7 @@ from app.errors import (
 )
 from app.events import FinishReason, RunStatus
 from app.providers.model import ModelClient, ModelRequest
+from app.providers.model_lookup import ModelLookup
 from app.providers.provider import Route
 from app.providers.registry import Registry
 from app.runs.answer import Answer, origin_of
@@ -37,6 +38,7 @@ from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 from app.runs.model_call import failure_of
 from app.runs.outcome import Outcome, judge
+from app.runs.plan import check_model
 from app.runs.suggestions_prompt import TOOL, DayWishes, to_messages
 from app.runs.suggestions_reader import Suggestion, read_suggestions
 from app.secret import Secret
@@ -80,6 +82,7 @@ class Suggester:
     hub: RunHub
     voyage: VoyageClient | None
     instance_key: InstanceKey | None = None
+    models: ModelLookup | None = None
     limits: RunLimits = field(default_factory=RunLimits)
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
@@ -88,10 +91,10 @@ class Suggester:
         """Ask the model, as the caller; being cancelled closes the call.
 
         Raises `Forbidden` where no trip can be read, `NotFound` for a trip that is not the caller's,
-        `VoyageUnavailable`, what `choose` and `find_api_key` raise, `TooManyRuns`, `ServerShutdown`, and what a run
-        would end with. An answer that is cut off, or in which nothing can be used, is `InvalidProviderResponse`:
-        Voyage gives an empty list for it, which reads as if there were no such places. An empty list of the model's
-        own stays one.
+        `VoyageUnavailable`, what `choose`, `find_api_key` and `check_model` raise, `TooManyRuns`, `ServerShutdown`,
+        and what a run would end with. An answer that is cut off, or in which nothing can be used, is
+        `InvalidProviderResponse`: Voyage gives an empty list for it, which reads as if there were no such places. An
+        empty list of the model's own stays one.
         """
         if self.voyage is None or asker.session is None:
             message = "A trip can only be read with the caller's own session at Voyage, and this request has none."
@@ -106,6 +109,8 @@ class Suggester:
         )
         key = await find_api_key(self.database, self.vault, self.instance_key, user_id=asker.user_id, route=route)
         route = key.route
+        if self.models is not None:
+            check_model(self.models, self.instance_key, route, key)
         run = self._run(asker.user_id, route)
         # The caps hold for reading the trip as well: the connections to Voyage are few, and everybody's.
         with self.hub.hold(run):

@@ -1,6 +1,10 @@
 """Bodies of the provider routes."""
 
+from typing import Literal
+
 from pydantic import BaseModel
+
+from app.schemas.model_detail import ModelDetail
 
 
 class ProviderAnswer(BaseModel):
@@ -33,3 +37,14 @@ class ModelsAnswer(BaseModel):
     models: list[str]
     wires: dict[str, ModelWire]
     """By model, how each is called; empty for a provider that speaks one protocol only."""
+    details: list[ModelDetail]
+    """What is known of each of them, in the same order."""
+    age_seconds: int | None
+    """Since the provider was asked; None where it was not."""
+    stale: bool
+    """Older than it should be: a newer one is being fetched, or could not be."""
+    source: Literal["live", "snapshot", "configured"]
+    """`live`: the provider's own list; `snapshot`: the facts that come with the gateway, where the provider cannot be
+    reached; `configured`: its row in the catalogue or in the operator's file, where nobody is asked."""
+    warning: str | None
+    """What a person should know about the list, in a sentence."""

@@ -25,6 +25,9 @@ class Pages:
     answers: list[bytes] = field(default_factory=list[bytes])
     requests: list[tuple[str, Mapping[str, str]]] = field(default_factory=list[tuple[str, Mapping[str, str]]])
     hang: bool = False
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+    """Answers wait for it; it is set to begin with."""
+    serving: set["asyncio.Task[Any]"] = field(default_factory=set["asyncio.Task[Any]"])
 
     def says(self, data: Any, *, status: str = "200 OK", declared: int | None = None) -> "Pages":
         body = data if isinstance(data, bytes) else orjson.dumps(data)
@@ -33,6 +36,9 @@ class Pages:
         return self
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            self.serving.add(task)
+            task.add_done_callback(self.serving.discard)
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode():
                 line, *lines = head.strip().split("\r\n")
@@ -40,6 +46,7 @@ class Pages:
                 self.requests.append((line, headers))
                 if self.hang:
                     await reader.read()
+                await self.hold.wait()
                 answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
                 writer.write(answer)
                 await writer.drain()
@@ -62,7 +69,10 @@ class Pages:
 @asynccontextmanager
 async def serving_pages() -> AsyncGenerator[Pages]:
     pages = Pages()
+    pages.hold.set()
     server = await asyncio.start_server(pages.serve, "127.0.0.1", 0)
     async with server:
         pages.base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield pages
+        if pages.serving:
+            await asyncio.wait(pages.serving, timeout=5)  # their clients have gone

@@ -58,7 +58,7 @@ async def test_models_are_asked_for_with_the_callers_key(database_url: str) -> N
 
             response = await gateway.http.get(f"{PATH}OpenAI/models", params={"format": "json"})
 
-            assert (response.status_code, response.json()) == (200, {"models": ["model-z", "model-a", "model-b"]})
+            assert (response.status_code, response.json()["models"]) == (200, ["model-z", "model-a", "model-b"])
             assert upstream.requests[0].headers["authorization"] == f"Bearer {API_KEY}"
             for model in response.json()["models"]:
                 await gateway.tell(await gateway.new_conversation(), provider="openai", model=model)
@@ -72,7 +72,7 @@ async def test_a_provider_without_a_default_model_lists_what_it_has(database_url
         async with open_gateway(database_url, provider_tables=tables, voyage_ai_provider=None) as gateway:
             response = await gateway.http.get(f"{PATH}lmstudio/models/")
 
-    assert (response.status_code, response.json()) == (200, {"models": ["model-a", "model-b"], "wires": {}})
+    assert (response.status_code, response.json()["models"]) == (200, ["model-a", "model-b"])
 
 
 async def test_a_list_is_asked_for_once_and_for_each_key_apart(database_url: str) -> None:
@@ -123,5 +123,5 @@ async def test_the_callers_saved_model_is_in_the_list_of_its_provider(database_u
 async def test_a_list_that_cannot_be_had_says_why(gateway: Gateway) -> None:
     assert_error(await gateway.http.get(f"{PATH}nosuch/models/"), 400, "provider_not_available")
     assert_error(await gateway.http.get(f"{PATH}github_models/models/"), 410, "provider_retired")
-    assert (await gateway.http.get(f"{PATH}local/models/")).json() == {"models": ["local-1", "local-2"], "wires": {}}
+    assert (await gateway.http.get(f"{PATH}local/models/")).json()["models"] == ["local-1", "local-2"]
     assert_error(await gateway.http.get(f"{PATH}..%2f..%2fetc/models/"), 404, "not_found")

@@ -1,5 +1,7 @@
 """How much of a conversation the model is sent."""
 
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +11,16 @@ from hypothesis import strategies as st
 
 from app.db.session import Database
 from app.providers.model import ChatMessage, TextDelta, ToolCall, ToolSpec
+from app.providers.model_lookup import ModelLookup
+from app.providers.models_cache import ModelsCache
+from app.providers.provider import Provider
+from app.providers.transport import Transport
 from app.runs.estimate import message_tokens
 from app.runs.history import to_chat_messages
-from app.runs.model_request import FILLED, fit
-from tests.runs.desk import LIMITS, Desk, ending, events, open_desk
+from app.runs.model_request import FILLED, fit, last_turn
+from app.secret import Secret
+from tests.providers.list_pages import serving_pages
+from tests.runs.desk import KEYLESS, LIMITS, OTHER, PROVIDER, Desk, ending, events, open_desk
 from tests.runs.scripted import STOP, ScriptedClient, words
 from tests.runs.test_history import ROWS, row
 
@@ -160,6 +168,50 @@ async def test_what_is_not_even_loaded_is_counted_too(database: Database) -> Non
     assert told[1]["type"] == "context.truncated"
     assert told[1]["left_out"] == 8 - len(client.requests[-1].messages[1:]) - 1
     assert client.requests[-1].messages[1].role == "user"
+
+
+@asynccontextmanager
+async def told(window: int) -> AsyncGenerator[tuple[ModelLookup, Mapping[str, Provider]]]:
+    """Give what knows the window of the model from its provider's list, and the rows that it was asked with."""
+    async with serving_pages() as pages, Transport() as transport:
+        rows = {row.id: replace(row, api_base=f"{pages.base}/v1") for row in (PROVIDER, OTHER, KEYLESS)}
+        cache = ModelsCache(transport)
+        pages.says({"data": [{"id": "acme-1", "context_length": window}]})
+        await cache.list_models(rows["acme"], Secret("sk-acme-instance"), seconds=5, own_key=False)
+        yield ModelLookup(cache), rows
+        assert len(pages.requests) == 1, "no message asked for a list"
+
+
+def knowing(desk: Desk, models: ModelLookup, rows: Mapping[str, Provider]) -> Desk:
+    registry = replace(desk.runner.registry, providers=rows)
+    return replace(desk, runner=replace(desk.runner, registry=registry, models=models))
+
+
+async def test_the_window_that_the_list_tells_counts(database: Database) -> None:
+    client = ScriptedClient(words("Yes."))
+    async with told(4_000) as (models, rows), open_desk(database, client) as desk:
+        await small(desk, client, turns=4)
+        said = await events(await knowing(desk, models, rows).send("Short."))
+
+    assert said[1]["type"] == "context.truncated"
+    assert 0 < said[1]["left_out"] < 8
+
+
+async def test_a_list_alone_does_not_refuse_a_long_message(database: Database) -> None:
+    client = ScriptedClient(words("Yes."))
+    async with told(1_000) as (models, rows), open_desk(database, client) as desk:
+        await ending(await desk.send("Before."))
+        said = await events(await knowing(desk, models, rows).send("Ж" * 2_000))
+
+    assert (said[1]["type"], said[1]["left_out"]) == ("context.truncated", 2)
+    assert said[-1]["type"] == "run.completed"
+    assert [message.content for message in client.requests[-1].messages[1:]] == ["Ж" * 2_000]
+
+
+def test_the_last_turn_goes_with_its_calls() -> None:
+    assert last_turn(WHOLE) == (SYSTEM, WHOLE[-1])
+    assert last_turn(WHOLE[:-1]) == (SYSTEM, *WHOLE[3:-1])
+    assert last_turn((SYSTEM,)) == (SYSTEM,)
 
 
 @pytest.mark.parametrize("said", ["", "Rome."])

@@ -65,6 +65,26 @@ PROVIDER: Final = {
     "instance_configured": bool,
     "user_configured": bool,
 }
+DETAIL: Final = {
+    "id": str,
+    "label": str,
+    "context_tokens": (int, None),
+    "max_output_tokens": (int, None),
+    "tools": bool,
+    "price": ({"input": float, "output": float}, None),
+    "status": (re.compile("available|deprecated|retired"), None),
+    "family": TEXT,
+    "source": re.compile("live|snapshot|configured|unknown"),
+}
+MODELS: Final = {
+    "models": [str],
+    # The UI reads none of the others.
+    "details": [DETAIL],
+    "age_seconds": (int, None),
+    "stale": bool,
+    "source": re.compile("live|snapshot|configured"),
+    "warning": TEXT,
+}
 PLACE: Final = {"name": str, "location": str, "price_level": str}
 FORMS: Final[dict[str, tuple[int, Any]]] = {
     "GET /api/chat/": (200, {"conversations": str, "providers": str}),
@@ -76,7 +96,7 @@ FORMS: Final[dict[str, tuple[int, Any]]] = {
     "PATCH /api/chat/conversations/<id>/": (200, CONVERSATION),
     "DELETE /api/chat/conversations/<id>/": (204, None),
     "GET /api/chat/providers/": (200, [PROVIDER]),
-    "GET /api/chat/providers/local/models/": (200, {"models": [str]}),
+    "GET /api/chat/providers/local/models/": (200, MODELS),
     "POST /api/chat/suggestions/day/": (200, {"suggestions": [PLACE]}),
     "GET /api/integrations/api-keys/": (200, [KEY]),
     "POST /api/integrations/api-keys/": (201, KEY),
