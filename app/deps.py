@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 
 from app.auth.caller import Authenticator, Caller, Scope
 from app.db.session import Database
+from app.doctor.desk import Doctor
 from app.errors import Forbidden, InvalidInput, KeyStorageNotConfigured, NotFound
 from app.providers.families import Families
 from app.providers.litellm_lane import LitellmLane
@@ -55,6 +56,7 @@ class Services:
     hub: RunHub
     readers: Readers
     runner: Runner
+    doctor: Doctor
     tools: tuple[ToolSpec, ...] = ()
     """Those that the gateway itself runs for every conversation."""
 
@@ -62,6 +64,7 @@ class Services:
         """Take no new runs, and end the live ones within the grace; for the server's signal handler, in the loop."""
         self.hub.begin_shutdown()
         self.readers.leave()
+        self.doctor.begin_shutdown()
 
 
 def stream_limits(settings: Settings) -> StreamLimits:

@@ -26,6 +26,10 @@ from app.db.lock import only_process
 from app.db.run_events import NewEvents
 from app.db.session import Database
 from app.deps import Services
+from app.doctor.desk import Doctor
+from app.doctor.diagnosis import Means
+from app.doctor.network import Network
+from app.doctor.wish import Archive
 from app.errors import ConfigError
 from app.providers import litellm_warmup
 from app.providers.address import AddressGuard
@@ -94,14 +98,8 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         stack.push_async_callback(database.close)
         stack.enter_context(only_process(settings.database_url))
         await _prepare(database, blueprint.vault)
-        transport = await stack.enter_async_context(
-            Transport(guard=AddressGuard.of(settings.allowed_networks), max_response_bytes=settings.max_response_bytes)
-        )
-        voyage = (
-            await stack.enter_async_context(VoyageClient(settings.voyage_url, seconds=settings.voyage_seconds))
-            if settings.voyage_url
-            else None
-        )
+        transport = await stack.enter_async_context(_transport(settings))
+        voyage = await _open_voyage(settings, stack)
         models = ModelsCache(transport)
         stack.push_async_callback(models.close)
         lane = LitellmLane(transport, loader=litellm_warmup.load)
@@ -112,6 +110,8 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         lanes = Lanes(native=NativeLane(transport), litellm=lane)
         families = Families(blueprint.client or lanes, WireMemory(database))
         runner = _runner(blueprint, ground, families, ModelLookup(models))
+        doctor = _doctor(blueprint, database, transport, families)
+        stack.push_async_callback(doctor.close)
         if blueprint.client is None and _needs_litellm(blueprint):
             # Last, so that the server listens before the import takes its share of the processor.
             lane.begin_loading(needed=True)
@@ -129,7 +129,19 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
             hub=ground.hub,
             readers=readers,
             runner=runner,
+            doctor=doctor,
         )
+
+
+def _transport(settings: Settings) -> Transport:
+    guard = AddressGuard.of(settings.allowed_networks)
+    return Transport(guard=guard, max_response_bytes=settings.max_response_bytes)
+
+
+async def _open_voyage(settings: Settings, stack: AsyncExitStack) -> VoyageClient | None:
+    if not settings.voyage_url:
+        return None
+    return await stack.enter_async_context(VoyageClient(settings.voyage_url, seconds=settings.voyage_seconds))
 
 
 async def _open_ground(
@@ -223,6 +235,20 @@ def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: 
         voyage=ground.voyage,
         models=models,
     )
+
+
+def _doctor(blueprint: Blueprint, database: Database, transport: Transport, client: ModelClient) -> Doctor:
+    settings = blueprint.settings
+    archive = Archive(
+        database=database,
+        vault=blueprint.vault,
+        registry=blueprint.registry,
+        instance_key=blueprint.instance_key,
+    )
+    means = Means(
+        transport=transport, network=Network(permit=AddressGuard.of(settings.allowed_networks).permit), client=client
+    )
+    return Doctor(archive, means, looks_at_keys=settings.check_saved_keys)
 
 
 def _authenticator(

@@ -26,6 +26,7 @@ from app.routers import (
     capabilities,
     conversations,
     credentials,
+    diagnoses,
     health,
     providers,
     runs,
@@ -40,6 +41,18 @@ from app.wakeups import valkey_url_complaint
 
 VOYAGE_PROVIDER: Final = "openai"
 """Whose key VOYAGE_AI_API_KEY is where VOYAGE_AI_PROVIDER is not set, as in Voyage."""
+_PARTS: Final = (
+    conversations,
+    runs,
+    streams,
+    providers,
+    diagnoses,
+    capabilities,
+    suggestions,
+    credentials,
+    ai_settings,
+    health,
+)
 
 
 def create_app(settings: Settings, *, demo_base_url: str | None = None, client: ModelClient | None = None) -> FastAPI:
@@ -60,7 +73,7 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
         trusted_origins=parse_origins(settings.trusted_origins or ""),
         vault=vault_of(settings),
         registry=registry,
-        instance_key=_instance_key(settings, registry),
+        instance_key=instance_key_of(settings, registry),
         client=client,
     )
 
@@ -80,7 +93,7 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
         responses={"default": {"model": ErrorAnswer, "description": "Every error has this form"}},
     )
     add_handlers(app)
-    for part in (conversations, runs, streams, providers, capabilities, suggestions, credentials, ai_settings, health):
+    for part in _PARTS:
         app.include_router(part.router)
     # The framework would otherwise build them inside the first request, 50 ms in which nobody else is served.
     deque(iter_route_contexts(app.routes), maxlen=0)
@@ -105,7 +118,8 @@ def vault_of(settings: Settings) -> Vault | None:
     return Vault.from_config(as_secret(settings.credential_keys), as_secret(settings.field_encryption_key))
 
 
-def _instance_key(settings: Settings, registry: Registry) -> InstanceKey | None:
+def instance_key_of(settings: Settings, registry: Registry) -> InstanceKey | None:
+    """Give what the operator configured for everybody, None where that is nothing; raises `ConfigError`."""
     given = (settings.voyage_ai_provider, settings.voyage_ai_model, settings.voyage_ai_api_key)
     if not any(given):
         return None

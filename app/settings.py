@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import stat
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -17,10 +16,10 @@ from typing_extensions import override
 from app.config_file import ProviderTable, complaint, nearest, read_provider_tables, shown
 from app.errors import ConfigError
 from app.secret import SERVICE_PREFIX, Secret, api_key_complaint
+from app.secret_file import read_secret
 
 PREFIX: Final = "GATEWAY_"
 MIN_TOKEN_CHARS: Final = 32
-MAX_SECRET_FILE_BYTES: Final = 100_000
 _DATABASE_URL: Final = re.compile(r"sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.", re.DOTALL)
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
 AUTH_METHODS: Final = ("voyage_session", "service_tokens", "static_tokens")
@@ -63,6 +62,8 @@ class Settings(BaseSettings):
     voyage_ai_provider: str | None = None
     voyage_ai_model: str | None = None
     voyage_ai_api_key: SecretStr | None = None
+    check_saved_keys: bool = True
+    """Whether a user's key is looked at after it was saved: a few free requests to its provider, in the background."""
     config_file: Path | None = None
     auth_methods: frozenset[Literal["voyage_session", "service_tokens", "static_tokens"]] = frozenset()
     """How callers may sign in."""
@@ -269,6 +270,7 @@ def _checked(values: Mapping[str, Any]) -> Settings:
 
 
 def _from_file(settings: Settings, name: str) -> SecretStr | None:
+    """Give a secret that is set itself or as the file that has it; raises `ConfigError`."""
     given: SecretStr | None = getattr(settings, name)
     path: Path | None = getattr(settings, f"{name}_file")
     if path is None:
@@ -277,24 +279,4 @@ def _from_file(settings: Settings, name: str) -> SecretStr | None:
     if given is not None:
         message = f"{_variable(name)} and {variable} are both set; keep one."
         raise ConfigError(message)
-    try:
-        with path.open("rb") as file:
-            open_to_all = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & stat.S_IROTH
-            text = file.read(MAX_SECRET_FILE_BYTES + 1)
-    except OSError as failure:
-        message = f"{variable}: the file cannot be read ({failure.strerror})."
-        raise ConfigError(message) from None
-    if open_to_all:
-        _log.warning("%s can be read by every user of this machine; chmod 0400 it", variable)
-    return SecretStr(_text(variable, text))
-
-
-def _text(variable: str, content: bytes) -> str:
-    try:
-        text = content.decode().strip()
-    except UnicodeDecodeError:
-        text = ""
-    if not text or len(content) > MAX_SECRET_FILE_BYTES:
-        message = f"{variable}: the file is empty, too large or not text."
-        raise ConfigError(message)
-    return text
+    return SecretStr(read_secret(path, variable))

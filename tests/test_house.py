@@ -16,6 +16,7 @@ MAX_FUNCTION_LINES = 40
 LATE_IMPORTS = {
     "app/cli/__init__.py",  # starts in milliseconds
     "app/cli/common.py",  # see above
+    "app/cli/doctor.py",  # see above
     "app/cli/keys.py",  # see above
     "app/cli/tokens.py",  # see above
     "app/cli/prompt.py",  # see above

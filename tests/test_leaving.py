@@ -40,6 +40,7 @@ def test_it_ends_at_once_and_quietly(tmp_path: Path, command: str, sent: signal.
         "PYTHONPATH": str(REPOSITORY),
         "GATEWAY_PORT": "0",
         "GATEWAY_LOG_LEVEL": "WARNING",
+        "GATEWAY_LANE": "litellm",
         "GATEWAY_DATABASE_URL": f"sqlite:///{tmp_path}/gateway.db",
     }
     if command == "serve":

@@ -6,6 +6,7 @@ import click
 from typing_extensions import override
 
 from app.cli.common import EXIT_FAILURE, print_table, read_settings, without_collecting
+from app.cli.doctor import doctor
 from app.cli.import_voyage import import_voyage
 from app.cli.keys import keys
 from app.cli.prompt import prompt
@@ -41,6 +42,7 @@ def main() -> None:
     """
 
 
+main.add_command(doctor)
 main.add_command(import_voyage)
 main.add_command(keys)
 main.add_command(prompt)

@@ -122,6 +122,8 @@ async def update_credential(  # noqa: PLR0913 - one keyword per column that only
             mask=mask,
             fingerprint=fingerprint,
             updated_at=now,
+            report=None,
+            reported_at=None,
         )
         .returning(Credential)
     )

@@ -194,6 +194,9 @@ class Credential(Base):
     fingerprint: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    report: Mapped[dict[str, Any] | None]
+    """What a diagnosis found out about this key; None where there was none since it was saved."""
+    reported_at: Mapped[datetime | None]
 
 
 class KeyCheck(Base):

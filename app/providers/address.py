@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
 
+from app.errors import AddressNotAllowed, Origin
+
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
@@ -112,6 +114,13 @@ class AddressGuard:
         if parsed is None:
             raise ForbiddenAddress
         self._check(parsed)
+
+    def permit(self, address: str, origin: Origin) -> None:
+        """Do what `check` does; raises `AddressNotAllowed`."""
+        try:
+            self.check(address)
+        except ForbiddenAddress:
+            raise AddressNotAllowed(origin=origin) from None
 
     def _check(self, address: Address) -> None:
         meant = _meant(address)

@@ -15,7 +15,7 @@ from app.providers import base_url, classify, model_id, naming
 from app.providers.model_facts import Entry, read_entry
 from app.providers.model_info import ModelInfo, ModelList, ModelSource
 from app.providers.provider import ListShape, Provider
-from app.providers.transport import Transport
+from app.providers.transport import Sender
 from app.secret import Secret
 
 BODY_LIMIT: Final = 8 * 1024 * 1024
@@ -48,7 +48,7 @@ class _Page:
 
 
 async def list_models(
-    transport: Transport, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
+    transport: Sender, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
 ) -> tuple[str, ...]:
     """Give the ids of `fetch_models`; raises what that raises."""
     found = await fetch_models(transport, provider, api_key, seconds=seconds, own_key=own_key)
@@ -56,7 +56,7 @@ async def list_models(
 
 
 async def fetch_models(
-    transport: Transport, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
+    transport: Sender, provider: Provider, api_key: Secret | None, *, seconds: float, own_key: bool = True
 ) -> ModelList:
     """Give what `provider` offers to `api_key`, each id in the form that resolves to itself.
 
@@ -87,7 +87,7 @@ def _together(provider: Provider, found: _Page) -> ModelList:
 
 
 async def _all_pages(
-    transport: Transport, provider: Provider, shape: ListShape, api_key: Secret | None, origin: Origin
+    transport: Sender, provider: Provider, shape: ListShape, api_key: Secret | None, origin: Origin
 ) -> _Page:
     """Give all pages as one; it is cut where a bound was reached or where a page points back."""
     base = base_url.canonical(provider.api_base, wire=provider.wire, version=provider.version)
@@ -108,7 +108,7 @@ async def _all_pages(
     return _Page(tuple(found), cut=True)
 
 
-async def _fetch(transport: Transport, provider: Provider, url: str, api_key: Secret | None, origin: Origin) -> bytes:
+async def _fetch(transport: Sender, provider: Provider, url: str, api_key: Secret | None, origin: Origin) -> bytes:
     limits = provider.deadlines
     deadlines = replace(limits, first_token_s=min(limits.first_token_s, _FIRST_BYTE_S))
     headers = _headers(provider, api_key)

@@ -8,9 +8,8 @@ from fastapi import APIRouter
 
 from app.db import conversations, messages, runs
 from app.db.models import Conversation, Message, Run
-from app.db.run_events import last_event_seq
 from app.db.session import Session
-from app.deps import ChatCallerDep, ConversationId, ServicesDep
+from app.deps import ChatCallerDep, ConversationId, Services, ServicesDep
 from app.errors import NotFound, text_with_error
 from app.events import RunStatus
 from app.schemas.conversation import (
@@ -46,7 +45,7 @@ async def create_conversation(
             title=body.title if body else "",
             now=services.runner.clock.now(),
         )
-        return await _read(session, created)
+        return await _read(services, session, created)
 
 
 @router.get("/{conversation_id}/", responses=answers(NotFound))
@@ -56,7 +55,7 @@ async def get_conversation(
     """Give one conversation with the messages of its newest branch, or of all, the running one included."""
     async with services.database.read() as session:
         found = await conversations.get_conversation(session, user_id=caller.user_id, conversation_id=conversation_id)
-        return await _read(session, found, all_branches=all_branches)
+        return await _read(services, session, found, all_branches=all_branches)
 
 
 @router.patch("/{conversation_id}/", responses=answers(NotFound, body=True))
@@ -73,7 +72,7 @@ async def rename_conversation(
             title=body.title if body is not None and "title" in body.model_fields_set else None,
             now=services.runner.clock.now(),
         )
-        return await _read(session, renamed)
+        return await _read(services, session, renamed)
 
 
 @router.delete("/{conversation_id}/", status_code=204, responses=answers(NotFound))
@@ -86,13 +85,15 @@ async def delete_conversation(caller: ChatCallerDep, services: ServicesDep, conv
         services.hub.cancel(run_id, caller.user_id)
 
 
-async def _read(session: Session, conversation: Conversation, *, all_branches: bool = False) -> ConversationAnswer:
+async def _read(
+    services: Services, session: Session, conversation: Conversation, *, all_branches: bool = False
+) -> ConversationAnswer:
     user_id, conversation_id = conversation.user_id, conversation.id
     written = await messages.list_messages(
         session, user_id=user_id, conversation_id=conversation_id, all_branches=all_branches
     )
     active = await runs.active_run(session, user_id=user_id, conversation_id=conversation_id)
-    last_seq = await last_event_seq(session, run_id=active.id) if active is not None else 0
+    last_seq = await services.readers.newest(session, active) if active is not None else 0
     by_seq = {message.seq: message.id for message in written}
     return ConversationAnswer(
         id=conversation.id,

@@ -16,7 +16,7 @@ from app.errors import InvalidInput, KeyStorageNotConfigured, NotFound
 from app.providers.address import AddressGuard
 from app.providers.own_address import at_address, base_to_store
 from app.providers.registry import normalise
-from app.schemas.credential import ChangedKey, CredentialAnswer, NewKey
+from app.schemas.credential import ChangedKey, CredentialAnswer, CredentialCheck, NewKey
 from app.schemas.error import answers
 from app.vault import Binding, Sealed, Vault, mask
 
@@ -25,7 +25,7 @@ _OTHER_PROVIDER: Final = "A stored key belongs to its provider. Enter the other 
 _OTHER_ADDRESS: Final = "A stored key belongs to its address. Enter the key with the new one."
 
 
-@router.get("/", responses=answers(KeyStorageNotConfigured), response_model_exclude_none=True)
+@router.get("/", responses=answers(KeyStorageNotConfigured))
 async def list_credentials(vault: VaultDep, caller: SettingsCallerDep, services: ServicesDep) -> list[CredentialAnswer]:
     """List the caller's keys, masked, ordered by provider."""
     async with services.database.read() as session:
@@ -33,9 +33,7 @@ async def list_credentials(vault: VaultDep, caller: SettingsCallerDep, services:
     return [_answer(credential, services, vault) for credential in stored]
 
 
-@router.post(
-    "/", status_code=201, responses=answers(KeyStorageNotConfigured, body=True), response_model_exclude_none=True
-)
+@router.post("/", status_code=201, responses=answers(KeyStorageNotConfigured, body=True))
 async def put_credential(
     vault: VaultDep, caller: SettingsCallerDep, services: ServicesDep, body: NewKey
 ) -> CredentialAnswer:
@@ -60,10 +58,11 @@ async def put_credential(
             fingerprint=vault.fingerprint(body.api_key),
             now=services.runner.clock.now(),
         )
+    services.doctor.saved(caller.user_id, stored.id)
     return _answer(stored, services, vault)
 
 
-@router.get("/{credential_id}/", responses=answers(KeyStorageNotConfigured, NotFound), response_model_exclude_none=True)
+@router.get("/{credential_id}/", responses=answers(KeyStorageNotConfigured, NotFound))
 async def get_credential(
     vault: VaultDep, caller: SettingsCallerDep, services: ServicesDep, credential_id: CredentialId
 ) -> CredentialAnswer:
@@ -76,7 +75,6 @@ async def get_credential(
 @router.put(
     "/{credential_id}/",
     responses=answers(KeyStorageNotConfigured, NotFound, body=True),
-    response_model_exclude_none=True,
 )
 async def replace_credential(
     vault: VaultDep, caller: SettingsCallerDep, services: ServicesDep, credential_id: CredentialId, body: NewKey
@@ -88,7 +86,6 @@ async def replace_credential(
 @router.patch(
     "/{credential_id}/",
     responses=answers(KeyStorageNotConfigured, NotFound, body=True),
-    response_model_exclude_none=True,
 )
 async def change_credential(
     vault: VaultDep, caller: SettingsCallerDep, services: ServicesDep, credential_id: CredentialId, body: ChangedKey
@@ -133,6 +130,8 @@ async def _change(
                 fingerprint=vault.fingerprint(body.api_key),
                 now=services.runner.clock.now(),
             )
+    if body.api_key is not None:
+        services.doctor.saved(user_id, credential_id)
     return _answer(stored, services, vault)
 
 
@@ -165,4 +164,13 @@ def _answer(credential: Credential, services: Services, vault: Vault) -> Credent
         created_at=credential.created_at,
         updated_at=credential.updated_at,
         status="ok" if readable else "unreadable",
+        check=_check(credential),
     )
+
+
+def _check(credential: Credential) -> CredentialCheck | None:
+    """Give what was found out about the key as it is now; a process of another version may have changed it since."""
+    report, at = credential.report, credential.reported_at
+    if report is None or at is None or at < credential.updated_at:
+        return None
+    return CredentialCheck.model_validate(report | {"checked_at": at})

@@ -13,7 +13,6 @@ from app.auth.caller import Caller
 from app.db import runs
 from app.db.idempotency import Claim
 from app.db.messages import get_message
-from app.db.run_events import last_event_seq
 from app.deps import ChatCallerDep, ConversationId, MessageId, RunId, Services, ServicesDep, stream_limits
 from app.errors import (
     ConversationBusy,
@@ -131,7 +130,7 @@ async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -
     """Tell how a run stands or how it ended."""
     async with services.database.read() as session:
         run = await runs.get_run(session, user_id=caller.user_id, run_id=run_id)
-        last_seq = run.last_seq or await last_event_seq(session, run_id=run_id)
+        last_seq = run.last_seq or await services.readers.newest(session, run)
     answer = RunAnswer.model_validate(run)
     cancelling = run.cancel_requested and not answer.status.terminal
     return answer.model_copy(update={"last_seq": last_seq, "cancelling": cancelling})

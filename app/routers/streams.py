@@ -11,7 +11,6 @@ from app import sse
 from app.db import runs
 from app.db.conversations import get_conversation
 from app.db.models import Run
-from app.db.run_events import last_event_seq
 from app.deps import ChatCallerDep, ConversationId, RunId, Services, ServicesDep, stream_limits
 from app.errors import InvalidInput, NotFound
 from app.events import RunStatus
@@ -107,10 +106,7 @@ def _run_of(last_event_id: str | None) -> UUID | None:
 
 async def _respond(services: Services, run: Run, after: int) -> Response:
     async with services.database.read() as session:
-        kept_seq = await last_event_seq(session, run_id=run.id)
-    # A run that is in hand here may be ahead of the database by what waits in the spill file.
-    live = services.hub.find(run.id)
-    last_seq = max(kept_seq, run.last_seq or 0, live.journal.last_seq if live is not None else 0)
+        last_seq = await services.readers.newest(session, run)
     over = RunStatus(run.status).terminal
     if over and not last_seq:
         last_seq = last_number(run)

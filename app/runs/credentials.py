@@ -55,9 +55,13 @@ async def find_api_key_in(
     secret = open_api_key(
         vault, stored, user_id=user_id, provider=provider, instance_key=instance_key, model=route.model
     )
-    if provider.own_address:
-        route = replace(route, provider=provider, base_url=provider.api_base)
-    return OpenedKey(secret=secret, own=instance_key is None or secret is not instance_key.api_key, route=route)
+    own = instance_key is None or secret is not instance_key.api_key
+    return OpenedKey(secret=secret, own=own, route=route_at(route, provider))
+
+
+def route_at(route: Route, provider: Provider) -> Route:
+    """Give `route` for who uses `provider` as `provider_of` gives it."""
+    return replace(route, provider=provider, base_url=provider.api_base) if provider.own_address else route
 
 
 def provider_of(provider: Provider, stored: Credential | None) -> Provider:

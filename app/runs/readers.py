@@ -54,6 +54,15 @@ class Readers:
         if self._looks:
             await asyncio.wait(self._looks, timeout=CLOSE_S)
 
+    async def newest(self, session: Session, run: Run) -> int:
+        """Give the number of a run's newest event, 0 before the first.
+
+        A run that is in hand here is ahead of what readers of the database find.
+        """
+        live = self._hub.find(run.id)
+        kept = await run_events.last_event_seq(session, run_id=run.id)
+        return max(kept, run.last_seq or 0, live.journal.last_seq if live is not None else 0)
+
     def follow(self, run_id: UUID, after: int = 0, *, user_id: str) -> AsyncGenerator[Sequence[Entry]]:
         """Give what comes after event `after`, in batches, until the terminal event.
 

@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from app.schemas.body import PROVIDER_CHARS, Body
+from app.schemas.diagnosis import DiagnosisStep
 from app.secret import API_KEY_CHARS, Secret, api_key_complaint
 
 _MASKED: Final = "***"
@@ -46,7 +47,7 @@ BaseUrl = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, 
 class _KeyBody(Body):
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    ignored: ClassVar = frozenset({"id", "masked_api_key", "created_at", "updated_at", "status"})
+    ignored: ClassVar = frozenset({"id", "masked_api_key", "created_at", "updated_at", "status", "check"})
 
 
 class NewKey(_KeyBody):
@@ -67,16 +68,32 @@ class ChangedKey(_KeyBody):
     """Comes with its key: a stored key does not move to another address."""
 
 
+class CredentialCheck(BaseModel):
+    """What a diagnosis without tokens has found out about a key, and when."""
+
+    status: Literal["pass", "warn", "fail"]
+    checked_at: datetime
+    failed_step: str | None
+    """What to mend first."""
+    steps: list[DiagnosisStep]
+
+
+def _is_none(value: str | None) -> bool:
+    return value is None
+
+
 class CredentialAnswer(BaseModel):
     """A stored key as its owner may see it."""
 
     id: UUID
     provider: str
     masked_api_key: str
-    api_base: str | None = None
+    api_base: str | None = Field(default=None, exclude_if=_is_none)
     """Left out where the provider has an address itself."""
     created_at: datetime
     updated_at: datetime
     status: Literal["ok", "unreadable"]
     """`unreadable`: the master key is gone, or the address is missing or has changed; entering
     the key again heals it."""
+    check: CredentialCheck | None
+    """None until the key was looked at, soon after it was saved, and for a name that is no provider here."""

@@ -184,6 +184,6 @@ def _seal(  # noqa: PLR0913 - the key, where it goes, and what that takes
         created = {"user_id": each.user_id, "provider": each.provider, "created_at": each.row.created_at}
         decision.rows.new.append(row | created)
     else:
-        decision.rows.changed.append(row)
+        decision.rows.changed.append(row | {"report": None, "reported_at": None})
     decision.stored_as[str(each.row.id)] = str(row_id)
     decision.rows.marks.append(Mark(source_id=str(each.row.id), version=each.row.updated_at, row_id=row_id))

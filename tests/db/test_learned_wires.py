@@ -132,7 +132,7 @@ async def test_with_the_database_away_the_memory_of_the_process_serves(
 ) -> None:
     memory = WireMemory(database, monotonic=clock)
     await memory.learn(ZEN, "kimi-k3", RESPONSES)
-    await asyncio.to_thread(command.downgrade, migration_config(database_url), "0003")
+    await asyncio.to_thread(command.downgrade, migration_config(database_url), "0004")
 
     await memory.learn(ZEN, "grok-4.7", CHAT)
 

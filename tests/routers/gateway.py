@@ -72,6 +72,7 @@ def settings(database_url: str, **changes: Any) -> Settings:
             )
         },
         "shutdown_grace_seconds": 0.1,
+        "check_saved_keys": False,  # most tests save keys of real providers
     }
     return Settings(**given | changes)
 

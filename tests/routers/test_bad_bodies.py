@@ -79,7 +79,7 @@ async def _routes(gateway: Gateway) -> list[tuple[str, str]]:
     gateway.model.requests.clear()
     paths: dict[str, dict[str, Any]] = (await gateway.nobody.get("/openapi.json")).json()["paths"]
     return [
-        (method.upper(), path.format_map(ids))
+        (method.upper(), path.format_map({"provider_id": "local"} | ids))
         for path, operations in paths.items()
         for method, operation in operations.items()
         if "requestBody" in operation

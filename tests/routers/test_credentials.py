@@ -22,7 +22,7 @@ async def test_a_key_lives_and_never_comes_back(gateway: Gateway) -> None:
     replaced = await _put(gateway, api_key="sk-other-0123456789abcdefghij")
     await _put(gateway, "google_maps")
 
-    assert set(stored) == {"id", "provider", "masked_api_key", "created_at", "updated_at", "status"}
+    assert set(stored) == {"id", "provider", "masked_api_key", "created_at", "updated_at", "status", "check"}
     assert (stored["provider"], stored["masked_api_key"], stored["status"]) == ("openai", "sk-********hij", "ok")
     assert (replaced["id"], replaced["created_at"]) == (stored["id"], stored["created_at"])
     listed = await gateway.http.get(PATH)

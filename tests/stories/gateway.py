@@ -128,6 +128,7 @@ async def gateway(
             "GATEWAY_AUTH_TOKENS": f"alice:{TOKEN}",
             "GATEWAY_CONFIG_FILE": str(config),
             "GATEWAY_MAX_ATTEMPTS": "1",
+            "GATEWAY_CHECK_SAVED_KEYS": "false",
             **overrides,
         }
         headers = {"Authorization": f"Bearer {TOKEN}"}

@@ -44,6 +44,7 @@ KEY: Final = {
     "id": UUID,
     "provider": str,
     "masked_api_key": re.compile(r"[!-~]{3}\*+[!-~]{3}"),
+    "check": (dict, None),  # beyond Voyage's own answer
     "created_at": TIME,
     "updated_at": TIME,
     "status": re.compile("ok|unreadable"),
@@ -79,6 +80,7 @@ DETAIL: Final = {
 MODELS: Final = {
     "models": [str],
     # The UI reads none of the others.
+    "wires": dict,
     "details": [DETAIL],
     "age_seconds": (int, None),
     "stale": bool,

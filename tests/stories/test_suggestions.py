@@ -66,7 +66,7 @@ def forced(sent: Recorded) -> Any:
         case Wire.OLLAMA:
             return "suggest_places"  # it has no way to force one; what it answers instead is read as text
         case Wire.GEMINI:
-            return sent.body["toolConfig"]["functionCallingConfig"]["allowed_function_names"][0]
+            return sent.body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"][0]
         case Wire.OPENAI_CHAT:
             return sent.body["tool_choice"]["function"]["name"]
         case _:
