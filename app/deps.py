@@ -82,6 +82,12 @@ async def services_of(request: Request) -> Services:
     return services
 
 
+async def left(request: Request) -> None:
+    """Wait until the caller has closed the connection; the body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 

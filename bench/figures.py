@@ -33,6 +33,10 @@ class Figures:
 
     errors: dict[str, int]
     """Of the whole load: what went wrong, and how often."""
+    refusals: int
+    """Answers that said to come back later, which is no error where there is a cap."""
+    refused_after: Spread
+    """From the written request to the whole refusal."""
     streams: int
     """Whole answers of the whole load."""
     chunks: int
@@ -61,7 +65,7 @@ class Figures:
     def read(cls, printed: dict[str, Any]) -> Self:
         """Read what the load generator printed."""
         fields = dict(printed)
-        for name in ("first_token", "transit"):
+        for name in ("first_token", "transit", "refused_after"):
             fields[name] = Spread(**fields[name])
         return cls(**fields)
 

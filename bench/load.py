@@ -23,6 +23,7 @@ from bench.process import cpu_seconds, machine_seconds, pin, resident_mib
 from bench.reader import Reader
 from bench.target import direct_request, gateway_requests
 
+_RAMP_S: Final = 2.0
 _LATE_S: Final = 30.0
 """What a stream may take beyond thrice its script before it counts as stuck."""
 
@@ -37,6 +38,8 @@ class Plan:
     chunks: int
     pace_s: float
     seconds: float
+    cap: int
+    """How many of the streams the server takes at once; the others are refused and ask again at once. 0 for all."""
     server: int
     """Its process id."""
     upstream: int
@@ -48,9 +51,19 @@ class Plan:
         return self.chunks * self.pace_s
 
     @property
+    def ramp_s(self) -> float:
+        """How long the load runs before it is measured."""
+        return max(self.length_s, _RAMP_S)
+
+    @property
+    def most_streams(self) -> int:
+        """How many of the streams can be answered at once."""
+        return min(self.streams, self.cap or self.streams)
+
+    @property
     def most_requests(self) -> int:
         """How many there can be: every stream begins again until the window closes."""
-        return self.streams * (int(self.seconds / self.length_s) + 2)
+        return self.streams * (int((self.ramp_s + self.seconds) / self.length_s) + 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +95,13 @@ class Load:
         self._errors: Counter[str] = Counter()
         self._streams = 0
         self._chunks = 0
+        self._refused_ns: list[int] = []
         self._first_ns: list[int] = []
         self._transit_ns: list[int] = []
 
-    def next_request(self) -> bytes | None:
-        """Give the next stream's request; None when no further one is to begin."""
-        return None if self._closing else next(self._requests)
+    def next_request(self, refused: bytes | None = None) -> bytes | None:
+        """Give the next stream's request, or the refused one once more; None when no further one is to begin."""
+        return None if self._closing else refused or next(self._requests)
 
     def take(self, now: int, written: Sequence[int], asked: int | None) -> None:
         """Count tokens that were read at `now`; `asked` is when, where they are the first of their stream."""
@@ -96,6 +110,13 @@ class Load:
             self._transit_ns.extend([now - moment for moment in written])
             if asked is not None:
                 self._first_ns.append(now - asked)
+
+    def refuse(self, waited_ns: int) -> bool:
+        """Count a refusal; False where none was to be expected."""
+        self._refused_ns.append(waited_ns)
+        if not self._plan.cap:
+            self._errors["refused"] += 1
+        return bool(self._plan.cap)
 
     def end(self, reader: Reader) -> bool:
         """Judge an answer that is over; False for one that was not whole."""
@@ -112,10 +133,10 @@ class Load:
         begin = end = _Reading.now(plan)
         mib = 0.0
         try:
-            async with asyncio.timeout(4 * plan.length_s + plan.seconds + _LATE_S), asyncio.TaskGroup() as streams:
+            async with asyncio.timeout(4 * plan.ramp_s + plan.seconds + _LATE_S), asyncio.TaskGroup() as streams:
                 for number in range(plan.streams):
                     streams.create_task(self._stream(number * plan.length_s / plan.streams))
-                await asyncio.sleep(plan.length_s)
+                await asyncio.sleep(plan.ramp_s)
                 begin, self._open = _Reading.now(plan), True
                 await asyncio.sleep(plan.seconds)
                 end, self._open, self._closing = _Reading.now(plan), False, True
@@ -145,12 +166,14 @@ class Load:
         behind = end.upstream - begin.upstream if self._plan.upstream != self._plan.server else 0.0
         return Figures(
             errors=dict(self._errors),
+            refusals=len(self._refused_ns),
+            refused_after=Spread.of([time / 1e9 for time in self._refused_ns]),
             streams=self._streams,
             chunks=self._chunks,
             begin=begin.moment,
             end=end.moment,
             delivered=delivered,
-            offered=round(self._plan.streams * wall / self._plan.pace_s),
+            offered=round(self._plan.most_streams * wall / self._plan.pace_s),
             first_token=Spread.of([time / 1e9 for time in self._first_ns]),
             transit=Spread.of([time / 1e9 for time in self._transit_ns]),
             server_cores=server / wall,
@@ -171,6 +194,7 @@ class _Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader: Reader | None = None
         self._asked = 0
+        self._request: bytes | None = None
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -189,7 +213,9 @@ class _Stream(asyncio.Protocol):
             self._load.take(now, written, self._asked if first else None)
         if reader.over:
             self._reader = None
-            if self._load.end(reader):
+            if reader.refused and self._load.refuse(now - self._asked):
+                self._ask(transport, self._request)
+            elif not reader.refused and self._load.end(reader):
                 self._ask(transport)
             else:
                 transport.close()
@@ -201,8 +227,8 @@ class _Stream(asyncio.Protocol):
         if not self._gone.done():
             self._gone.set_result(None)
 
-    def _ask(self, transport: asyncio.Transport) -> None:
-        request = self._load.next_request()
+    def _ask(self, transport: asyncio.Transport, refused: bytes | None = None) -> None:
+        self._request = request = self._load.next_request(refused)
         if request is None:
             transport.close()
             return
@@ -219,7 +245,7 @@ async def _measure(plan: Plan) -> Figures:
 def main() -> None:
     """Run one load and print what it measured."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("port", "streams", "chunks", "server", "upstream", "cpu"):
+    for name in ("port", "streams", "chunks", "cap", "server", "upstream", "cpu"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for name in ("pace", "seconds"):
         parser.add_argument(f"--{name}", type=float, required=True)
@@ -235,6 +261,7 @@ def main() -> None:
         chunks=options.chunks,
         pace_s=options.pace,
         seconds=options.seconds,
+        cap=options.cap,
         server=options.server,
         upstream=options.upstream,
     )

@@ -1,11 +1,14 @@
 """One answer as it arrives: its tokens counted and timed, and at the end whether it was whole."""
 
+import re
 from collections.abc import Sequence
 from typing import Final, final
 
 from bench import stamp
 
 _OK: Final = b"HTTP/1.1 200"
+_REFUSED: Final = b"HTTP/1.1 429"
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _END: Final = b"0\r\n\r\n"
 _DONE: Final = b"data: [DONE]\n\n"
@@ -25,6 +28,8 @@ class Reader:
         """Start before the first byte."""
         self.tokens = 0
         self.over: bool = False
+        self.refused: bool = False
+        """Whether the server has too much to do for it; `over` once the whole refusal was read."""
         self._tail: bytes = b""
         self._in_body = False
         self._ok: bool = False
@@ -36,6 +41,9 @@ class Reader:
     def feed(self, data: bytes) -> Sequence[int]:
         """Take what was read; give the times of the tokens that are whole by now, in nanoseconds."""
         seen = self._tail + data
+        if self.refused or (not self._in_body and seen.startswith(_REFUSED)):
+            self._read_refusal(seen)
+            return ()
         if not self._in_body:
             head, separator, body = seen.partition(_END_OF_HEAD)
             if not separator:
@@ -53,6 +61,14 @@ class Reader:
         # What may be the beginning of something, without what was counted.
         self._tail = seen[max(end, len(seen) - _KEPT) :]
         return times
+
+    def _read_refusal(self, seen: bytes) -> None:
+        """Find the end of it: the connection is good for a further request after that."""
+        self._tail = seen
+        head, separator, body = seen.partition(_END_OF_HEAD)
+        length = _LENGTH.search(head)
+        self.refused = True
+        self.over = bool(separator) and len(body) >= int(length[1] if length else 0)
 
     def complaint(self, chunks: int) -> str | None:
         """Say what was wrong with an answer that should have had `chunks` tokens; None for a whole one."""

@@ -38,9 +38,12 @@ def main() -> int:
 
 def _measure(options: argparse.Namespace, folder: Path) -> tuple[list[Round], Summary]:
     order = Order(
-        streams=options.streams,
+        lane=options.lane,
+        streams=options.offered or options.streams,
         chunks=options.chunks,
+        pace_s=options.pace,
         seconds=options.seconds,
+        cap=options.cap,
         folder=folder,
         database=None if options.database == "sqlite" else options.database,
     )
@@ -51,14 +54,20 @@ def _measure(options: argparse.Namespace, folder: Path) -> tuple[list[Round], Su
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.streams", description=__doc__)
     parser.add_argument("--streams", type=int, default=200, help="at once (%(default)s)")
+    parser.add_argument("--lane", choices=("native", "litellm"), default="native", help="to the upstream (%(default)s)")
+    parser.add_argument("--cap", type=int, default=0, help="runs that the gateway takes at once (all)")
+    parser.add_argument("--offered", type=int, default=0, help="streams for that cap: the others are refused")
+    parser.add_argument("--pace", type=float, default=0.02, help="seconds between two chunks (%(default)s)")
     parser.add_argument("--chunks", type=int, default=500, help="of one stream (%(default)s)")
     parser.add_argument("--seconds", type=float, default=15.0, help="of the measured window (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="direct and gateway, so many times (%(default)s)")
     parser.add_argument("--database", default="sqlite", help="sqlite, a new file each round, or a PostgreSQL URL")
     parser.add_argument("--json", action="store_true", help="everything, for a program")
     options = parser.parse_args()
-    if min(options.streams, options.chunks, options.seconds, options.rounds) <= 0:
-        parser.error("streams, chunks, seconds and rounds must be more than 0")
+    if min(options.streams, options.chunks, options.seconds, options.rounds, options.pace) <= 0:
+        parser.error("streams, chunks, seconds, rounds and pace must be more than 0")
+    if min(options.cap, options.offered) < 0 or (options.offered and not options.cap):
+        parser.error("offered must have a cap, and neither may be below 0")
     return options
 
 

@@ -21,6 +21,11 @@ class Summary:
     times_direct: float
     """CPU for each chunk, compared with what the bare upstream takes to write it."""
     loop_lag: Spread
+    transit: Spread
+    """Of the gateway alone."""
+    refusals: int
+    """Of all rounds."""
+    refused_after: Spread
     mib: float
     sync_ms: float
     """Of the folder that the SQLite files are in."""
@@ -48,6 +53,9 @@ class Summary:
                 lambda each: each.gateway.server_us_per_chunk / max(each.direct.server_us_per_chunk, 1e-9)
             ),
             loop_lag=spread(lambda each: each.lag),
+            transit=spread(lambda each: each.gateway.transit),
+            refusals=sum(each.gateway.refusals for each in rounds),
+            refused_after=spread(lambda each: each.gateway.refused_after),
             mib=middle(lambda each: each.gateway.server_mib),
             sync_ms=sync_ms,
             whole=all(side.streams and not side.errors for each in rounds for side in (each.direct, each.gateway)),

@@ -7,7 +7,7 @@ from bench.figures import Figures, Spread
 from bench.rounds import Round
 from bench.summary import Summary
 
-_ROW: Final = "{:<12}{:>11}{:>16}{:>16}{:>10}{:>7}{:>7}{:>16}{:>7}{:>8}{:>9}"
+_ROW: Final = "{:<19}{:>11}{:>16}{:>16}{:>10}{:>7}{:>7}{:>16}{:>7}{:>8}{:>9}"
 _HEAD: Final = (
     "",
     "delivered",
@@ -25,10 +25,10 @@ _HEAD: Final = (
 
 def lines_of(rounds: Sequence[Round], summary: Summary) -> Iterator[str]:
     """Give one line for each load, then what the gateway adds; pairs are p50 and p99."""
-    yield _ROW.format(*_HEAD).rstrip()
+    yield head()
     for number, each in enumerate(rounds, start=1):
-        yield _line(f"direct {number}", each.direct, "")
-        yield _line(f"gateway {number}", each.gateway, _pair(each.lag))
+        yield line(f"direct {number}", each.direct)
+        yield line(f"gateway {number}", each.gateway, each.lag)
     yield ""
     yield f"delivered          {summary.delivered_percent:.1f} % of direct"
     yield f"added first token  {_pair(summary.added_first_token)} ms"
@@ -36,14 +36,27 @@ def lines_of(rounds: Sequence[Round], summary: Summary) -> Iterator[str]:
     yield f"CPU for a chunk    {summary.us_per_chunk:.1f} us, {summary.times_direct:.1f} x direct"
     yield f"loop lag           {_pair(summary.loop_lag)} ms"
     yield f"resident           {summary.mib:.0f} MiB"
+    if summary.refusals:
+        yield f"refused            {summary.refusals} times, after {_pair(summary.refused_after)} ms"
     yield f"fdatasync here     {summary.sync_ms:.2f} ms"
     for number, each in enumerate(rounds, start=1):
         for side, figures in (("direct", each.direct), ("gateway", each.gateway)):
-            for what, times in figures.errors.items():
-                yield f"BROKEN             {side} {number}: {what}, {times} times"
+            yield from broken(f"{side} {number}", figures)
 
 
-def _line(name: str, figures: Figures, lag: str) -> str:
+def head() -> str:
+    """Give the names of the columns."""
+    return _ROW.format(*_HEAD).rstrip()
+
+
+def broken(name: str, figures: Figures) -> Iterator[str]:
+    """Give a line for each kind of error."""
+    for what, times in figures.errors.items():
+        yield f"BROKEN             {name}: {what}, {times} times"
+
+
+def line(name: str, figures: Figures, lag: Spread | None = None) -> str:
+    """Give one load; pairs are p50 and p99."""
     return _ROW.format(
         name,
         f"{100 * figures.delivered_share:.1f} %",
@@ -52,7 +65,7 @@ def _line(name: str, figures: Figures, lag: str) -> str:
         f"{figures.server_us_per_chunk:.1f}",
         f"{figures.server_cores:.2f}",
         f"{figures.server_mib:.0f}",
-        lag,
+        _pair(lag) if lag is not None else "",
         f"{figures.load_cores:.2f}",
         f"{figures.other_cores:.2f}",
         figures.streams,

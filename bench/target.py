@@ -9,6 +9,8 @@ import orjson
 USER: Final = "bench"
 TOKEN: Final = "token-of-the-bench-" + "b" * 32
 _AT_ONCE: Final = 8
+_READY_S: Final = 60.0
+_LOOK_S: Final = 0.1
 _MESSAGE: Final = "Plan a weekend in Lisbon, please: two days, on foot and by ferry, with a view in the evening."
 
 
@@ -19,7 +21,11 @@ def direct_request() -> bytes:
 
 
 async def gateway_requests(port: int, count: int) -> list[bytes]:
-    """Create `count` conversations and give the message to each: a conversation takes one run at a time."""
+    """Create `count` conversations and give the message to each: a conversation takes one run at a time.
+
+    Waits first until the gateway is ready: a lane may load for seconds. Raises `TimeoutError` when it is not.
+    """
+    await _until_ready(port)
     free = asyncio.Semaphore(_AT_ONCE)
     url = f"http://127.0.0.1:{port}/api/chat/conversations/"
     async with aiohttp.ClientSession(headers={"authorization": f"Bearer {TOKEN}"}, raise_for_status=True) as session:
@@ -30,6 +36,15 @@ async def gateway_requests(port: int, count: int) -> list[bytes]:
                 return _request(f"/api/chat/conversations/{created['id']}/send_message/", {"message": _MESSAGE})
 
         return list(await asyncio.gather(*(create() for _ in range(count))))
+
+
+async def _until_ready(port: int) -> None:
+    async with asyncio.timeout(_READY_S), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/health/ready") as response:
+                if response.ok:
+                    return
+            await asyncio.sleep(_LOOK_S)
 
 
 def _request(path: str, body: object) -> bytes:

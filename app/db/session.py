@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from app.db.engine import BEGIN, CODING, POOL_SIZE, open_engine
 from app.db.failures import FAILURES, as_gateway_error
+from app.db.job_queue import JobQueue
 from app.db.turn import Turn
 from app.db.visit import Job, T, Visits
 
@@ -32,7 +33,7 @@ class Database:
     _writers: async_sessionmaker[AsyncSession]
     _turn: Turn | None
     """None for PostgreSQL, which has many writers."""
-    _visits: Visits | None
+    _jobs: JobQueue | None
 
     @classmethod
     def open(cls, url: str, *, pool: int = POOL_SIZE) -> Self:
@@ -44,12 +45,13 @@ class Database:
         sqlite = engine.dialect.name == "sqlite"
         writing = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
         reading = engine if sqlite else engine.execution_options(postgresql_readonly=True)
+        turn = Turn() if sqlite else None
         return cls(
             engine,
             async_sessionmaker(reading, expire_on_commit=False),
             async_sessionmaker(writing, expire_on_commit=False),
-            Turn() if sqlite else None,
-            Visits(engine.connect, CODING) if sqlite else None,
+            turn,
+            JobQueue(turn, Visits(engine.connect, CODING)) if turn is not None else None,
         )
 
     @asynccontextmanager
@@ -79,14 +81,13 @@ class Database:
         """Run `job` in a transaction of its own and give what it gives; what it raises undoes everything.
 
         The same as a block of `write`, for a job that waits for nothing but its session: on SQLite it is one piece of
-        work of one thread.
+        work of one thread, and one transaction with the jobs that wait beside it: each is kept or undone by itself.
         """
         async with _translated():
-            if self._visits is None:
+            if self._jobs is None:
                 async with self._writers() as session, session.begin():
                     return await job(session)
-            async with self.turn(seconds):
-                return await self._visits.run(job)
+            return await self._jobs.run(job, seconds)
 
     async def ping(self) -> None:
         """Ask for one value; raises `StorageUnavailable`."""
@@ -95,8 +96,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._visits is not None:
-            await self._visits.close()
+        if self._jobs is not None:
+            await self._jobs.close()
         await self._engine.dispose()
 
     @asynccontextmanager

@@ -1,8 +1,8 @@
 """Whole transactions on SQLite as one visit to the driver's thread."""
 
-import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast, final
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
@@ -12,11 +12,20 @@ from sqlalchemy.orm import Session
 T = TypeVar("T")
 Job = Callable[[AsyncSession], Awaitable[T]]
 _MISUSED: Final = "a job may wait for its session only"
+_GONE: Final = "SQLite has given the transaction up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a job gave, or what it raised; then nothing of it is kept."""
+
+    value: Any = None
+    failure: Exception | None = None
 
 
 @final
 class Visits:
-    """A connection for jobs: each is a transaction that the connection's own thread runs from its BEGIN to its COMMIT.
+    """A connection for jobs: transactions that the connection's own thread runs from their BEGIN to their COMMIT.
 
     A job is written like any other query, `async` and with an `AsyncSession`; here its session never has to wait, so
     the whole of it is one piece of work. Asking the thread for each statement costs more than the statements do.
@@ -29,27 +38,37 @@ class Visits:
         self._connection: AsyncConnection | None = None
         self._engine: Engine | None = None
 
-    async def run(self, job: Job[T]) -> T:
-        """Run one job; raises what it raises, then nothing is kept.
+    async def run(self, jobs: Sequence[Job[Any]]) -> Sequence[Outcome]:
+        """Run jobs in one transaction, and give their outcomes: what one raises undoes that one alone.
 
-        The caller holds the turn to write. A job that has begun is not cut short: being cancelled waits for its end.
+        The caller holds the turn to write.
         """
-        if self._connection is None:
-            self._connection = await self._connect()
-        driver: Any = (await self._connection.get_raw_connection()).driver_connection
-        visit = asyncio.ensure_future(driver._execute(self._visit, driver._conn, job))  # noqa: SLF001 - the driver's way into its thread, as SQLAlchemy's own does
         try:
-            return await asyncio.shield(visit)
-        except asyncio.CancelledError:
-            await asyncio.wait({visit})
-            if not visit.cancelled():
-                visit.exception()  # seen: whoever asked has left
-            raise
+            if self._connection is None:
+                self._connection = await self._connect()
+            driver: Any = (await self._connection.get_raw_connection()).driver_connection
+            return await driver._execute(self._visit, driver._conn, jobs)  # noqa: SLF001 - the driver's way into its thread, as SQLAlchemy's own does
+        except Exception as failure:  # noqa: BLE001 - whoever asked gets it
+            return [Outcome(failure=failure)] * len(jobs)
 
-    def _visit(self, raw: sqlite3.Connection, job: Job[T]) -> T:
-        with Session(self._engine_over(raw), expire_on_commit=False) as session, session.begin():
-            session.connection()
-            return _at_once(job(cast("AsyncSession", _AtOnce(session))))
+    def _visit(self, raw: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> Sequence[Outcome]:
+        engine = self._engine_over(raw)
+        if len(jobs) == 1:
+            return [_outcome(Session(engine, expire_on_commit=False), jobs[0])]
+        outcomes: list[Outcome] = []
+        try:
+            with engine.begin() as connection:
+                for job in jobs:
+                    own = Session(connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+                    outcomes.append(_outcome(own, job))
+                    # A full disk, for one, ends the whole transaction; the next job would begin another one.
+                    if not raw.in_transaction:
+                        raise outcomes[-1].failure or sqlite3.OperationalError(_GONE)  # noqa: TRY301 - leaves the block, which then commits nothing
+        except Exception as failure:  # noqa: BLE001 - whoever asked gets it
+            lost = Outcome(failure=failure)
+            kept = [lost if each.failure is None else each for each in outcomes]
+            return kept + [lost] * (len(jobs) - len(kept))
+        return outcomes
 
     def _engine_over(self, raw: sqlite3.Connection) -> Engine:
         if self._engine is None:
@@ -63,6 +82,15 @@ class Visits:
         if connection is not None:
             await connection.invalidate()
             await connection.close()
+
+
+def _outcome(session: Session, job: Job[Any]) -> Outcome:
+    try:
+        with session, session.begin():
+            session.connection()
+            return Outcome(value=_at_once(job(cast("AsyncSession", _AtOnce(session)))))
+    except Exception as failure:  # noqa: BLE001 - whoever asked gets it
+        return Outcome(failure=failure)
 
 
 def _begin(connection: Connection) -> None:

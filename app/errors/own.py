@@ -53,7 +53,7 @@ class NotReady(OwnError):
 
 
 class TooManyRuns(OwnError):
-    """The cap on concurrent runs is reached."""
+    """The cap on concurrent runs is reached, and no place got free while the request waited."""
 
     code, status, retryable, fault = "too_many_runs", 429, True, Fault.POLICY
     says, action_default = "Too many answers are being written right now.", "Try again in a moment."

@@ -26,17 +26,17 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_framework)
 
 
-def _typed(request: Request, error: Exception) -> Response:
+async def _typed(request: Request, error: Exception) -> Response:
     failure = error if isinstance(error, GatewayError) else InternalError()
     return answer(failure, request_id=request_id_of(request.scope))
 
 
-def _invalid(request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     problems: Sequence[Any] = error.errors() if isinstance(error, RequestValidationError) else ()
     return answer(explain(problems), request_id=request_id_of(request.scope))
 
 
-def _of_framework(request: Request, error: Exception) -> Response:
+async def _of_framework(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else _SERVER
     allow = None
     if status == _NOT_FOUND:

@@ -17,7 +17,7 @@ _TICK_S: Final = 0.001
 class CallDeadline:
     """The limits of one call; only a useful delta counts as progress, so pings cannot stretch them.
 
-    `async with` around each wait raises `TimeoutError` at the limit that comes first. One timer serves the whole call:
+    `with` around each wait raises `TimeoutError` at the limit that comes first. One timer serves the whole call:
     when it goes off it looks whether the limit has moved on since, so a wait costs no timer of its own.
     """
 
@@ -32,6 +32,7 @@ class CallDeadline:
         self._begun = False
         self._finishing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._goes_off = 0.0
         self._waiting: asyncio.Task[Any] | None = None
         self._cancelling = 0
         self._expired = False
@@ -54,15 +55,15 @@ class CallDeadline:
             self._timer.cancel()
             self._timer = None
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         """End the block at the limit that comes first."""
         due = min(self._next, self._end)
-        if self._timer is None or self._timer.when() > due + _TICK_S:
+        if self._timer is None or self._goes_off > due + _TICK_S:
             self._arm(due)
         task = asyncio.current_task()
         self._waiting, self._cancelling = task, task.cancelling() if task is not None else 0
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Raise `TimeoutError` if it did."""
         task, self._waiting = self._waiting, None
         if not self._expired:
@@ -75,6 +76,7 @@ class CallDeadline:
 
     def _arm(self, due: float) -> None:
         self.close()
+        self._goes_off = due
         self._timer = self._loop.call_at(due, self._look)
 
     def _look(self) -> None:

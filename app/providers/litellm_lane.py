@@ -146,12 +146,12 @@ class LitellmLane:
         try:
             try:
                 self.begin_loading()
-                async with clock:
+                with clock:
                     await self._loaded.wait()
                     chunks = await self._call(exchange.request, exchange)
                     iterator = aiter(chunks)
                 while True:
-                    async with clock:
+                    with clock:
                         chunk: Any = await anext(iterator)
                     for delta in translation.deltas(chunk):
                         clock.progress()

@@ -103,7 +103,7 @@ class _Call:
             self._clock.progress()
             self._useful = False
         try:
-            async with self._clock:
+            with self._clock:
                 response = self._response or await self._open()
                 chunk = await response.readany()
         except TimeoutError:

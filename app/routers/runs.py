@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from app.auth.caller import Caller
 from app.db import runs
 from app.db.idempotency import Claim
 from app.db.messages import get_message
-from app.deps import ChatCallerDep, ConversationId, MessageId, RunId, Services, ServicesDep, stream_limits
+from app.deps import ChatCallerDep, ConversationId, MessageId, RunId, Services, ServicesDep, left, stream_limits
 from app.errors import (
     ConversationBusy,
     CredentialUnreadable,
@@ -82,7 +83,7 @@ async def send_message(  # noqa: PLR0913, PLR0917 - one parameter for each place
     """Store a message and stream its answer; leaving early ends the stream, not the run."""
     _check_length(body.message, services)
     send = _send(caller, conversation_id, body, request, _claim(idempotency_key, conversation_id, body))
-    return await _stream(services, replace(send, text=body.message, follows=body.parent_id))
+    return await _stream(request, services, replace(send, text=body.message, follows=body.parent_id))
 
 
 @router.post(
@@ -102,7 +103,7 @@ async def regenerate_message(  # noqa: PLR0913, PLR0917 - see `send_message`
     body = body or RegenerateBody()
     conversation_id = await _conversation_of(services, caller, message_id)
     send = _send(caller, conversation_id, body, request, _claim(idempotency_key, message_id, body))
-    return await _stream(services, replace(send, answers_to=message_id))
+    return await _stream(request, services, replace(send, answers_to=message_id))
 
 
 @router.post(
@@ -122,7 +123,7 @@ async def edit_message(  # noqa: PLR0913, PLR0917 - see `send_message`
     _check_length(body.message, services)
     conversation_id = await _conversation_of(services, caller, message_id)
     send = _send(caller, conversation_id, body, request, _claim(idempotency_key, message_id, body))
-    return await _stream(services, replace(send, text=body.message, replaces=message_id))
+    return await _stream(request, services, replace(send, text=body.message, replaces=message_id))
 
 
 @router.get("/runs/{run_id}/", responses=answers(NotFound))
@@ -150,8 +151,8 @@ async def cancel_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId
     return CancelAnswer(status="cancelling")
 
 
-async def _stream(services: Services, send: SendMessage) -> Response:
-    begun = await services.runner.start(send)
+async def _stream(request: Request, services: Services, send: SendMessage) -> Response:
+    begun = await services.runner.start(send, left=partial(left, request))
     if isinstance(begun, Earlier):
         batches = services.readers.follow(begun.run_id, user_id=send.user_id)
         replayed = {"Idempotency-Replayed": "true"}

@@ -5,7 +5,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 
-from app.deps import ChatCallerDep, Services, ServicesDep
+from app.deps import ChatCallerDep, Services, ServicesDep, left
 from app.errors import (
     AuthenticationFailed,
     Cancelled,
@@ -27,7 +27,7 @@ from app.errors import (
     TooManyRuns,
     VoyageUnavailable,
 )
-from app.runs.hub import BUSY_RETRY_S
+from app.runs.admission import BUSY_RETRY_S
 from app.runs.suggest import Asker, Suggester
 from app.runs.suggestions_prompt import DayWishes
 from app.runs.suggestions_reader import Suggestion
@@ -97,7 +97,7 @@ def _suggester(services: Services) -> Suggester:
 
 async def _while_there(request: Request, asking: "asyncio.Task[tuple[Suggestion, ...]]") -> tuple[Suggestion, ...]:
     """Give what `asking` gives; end it as soon as nobody is there to have it, as nothing of it is kept."""
-    leaving = asyncio.create_task(_left(request), name="suggest day: caller leaves")
+    leaving = asyncio.create_task(left(request), name="suggest day: caller leaves")
     try:
         await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not asking.done():
@@ -109,9 +109,3 @@ async def _while_there(request: Request, asking: "asyncio.Task[tuple[Suggestion,
         leaving.cancel()
         asking.cancel()
         await asyncio.wait({asking, leaving})
-
-
-async def _left(request: Request) -> None:
-    """Wait until the caller has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

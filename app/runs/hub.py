@@ -2,19 +2,18 @@
 
 import asyncio
 import traceback
-from collections import Counter
-from collections.abc import Coroutine, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, Final, final
 from uuid import UUID
 
 import structlog
 
-from app.errors import Cancelled, GatewayError, Interrupted, ServerShutdown, TooManyRuns
+from app.errors import Cancelled, GatewayError, Interrupted, ServerShutdown
+from app.runs.admission import BUSY_RETRY_S, Admission, Left, Waiting
 from app.runs.limits import STORE_S
 from app.runs.live import LiveRun
 
-BUSY_RETRY_S: Final = 5.0
 KILL_S: Final = 1.0
 LEAVE_S: Final = 1.5
 """What stopped runs get to store their ends before their readers are sent to where these will be found."""
@@ -31,21 +30,20 @@ class RunHub:
         max_runs: int = 100,
         max_runs_per_user: int = 20,
         *,
+        waiting: Waiting | None = None,
         grace_s: float = 5.0,
         store_s: float = STORE_S,
     ) -> None:
-        """Take the caps.
+        """Take the caps, and how requests wait where one is reached.
 
         In seconds: `grace_s` is how long a shutdown lets runs go on, `store_s` what a stopped one gets to store
         what it has.
         """
-        self._max_runs = max_runs
-        self._max_runs_per_user = max_runs_per_user
+        self._admission = Admission(max_runs=max_runs, max_per_user=max_runs_per_user, waiting=waiting or Waiting())
         self._grace_s = grace_s
         self._store_s = store_s
         self._live: dict[asyncio.Task[Any], LiveRun] = {}
         self._runs: dict[UUID, LiveRun] = {}
-        self._per_user: Counter[str] = Counter()
         self._grace: asyncio.Handle | None = None
         self._leaving: asyncio.Handle | None = None
         self._grace_ends = 0.0
@@ -56,28 +54,33 @@ class RunHub:
         return len(self._live)
 
     @property
+    def waiting(self) -> int:
+        """Number of requests that wait for a place."""
+        return self._admission.queued
+
+    @property
     def stopping(self) -> bool:
         """Whether the shutdown has begun."""
         return self._grace is not None
 
-    def start(self, run: LiveRun, work: Coroutine[Any, Any, None]) -> None:
-        """Own `work` as the task of `run`; raises `ServerShutdown` or `TooManyRuns` and then closes `work`.
+    async def start(self, run: LiveRun, work: Coroutine[Any, Any, None], *, left: Left | None = None) -> None:
+        """Own `work` as the task of `run`, once there is a place for it; what `_enter` raises closes `work`.
 
         `work` ends every run that has begun by a terminal event; what it raises before that refuses the run.
         """
         try:
-            self._admit(run.user_id)
-        except GatewayError:
+            await self._enter(run.user_id, left)
+        except BaseException:
             work.close()
             raise
         self._runs[run.run_id] = run
         task = asyncio.create_task(work, name=f"run {run.run_id}")
-        self._count_in(task, run)
+        self._live[task] = run
         task.add_done_callback(self._end)
 
-    @contextmanager
-    def hold(self, run: LiveRun) -> Generator[None]:
-        """Count a model call that the current task waits for itself; raises `ServerShutdown` or `TooManyRuns`.
+    @asynccontextmanager
+    async def hold(self, run: LiveRun) -> AsyncGenerator[None]:
+        """Count a model call that the current task waits for itself, once there is a place; raises as `_enter` does.
 
         While the block lasts it has its share of the caps, and a shutdown waits for it, stops it and kills it as it
         does with runs. Nobody can find it.
@@ -86,33 +89,25 @@ class RunHub:
         if task is None or task in self._live:
             message = "one task, one model call"
             raise RuntimeError(message)
-        self._admit(run.user_id)
-        self._count_in(task, run)
+        await self._enter(run.user_id)
+        self._live[task] = run
         try:
             yield
         finally:
-            self._count_out(task)
+            self._leave(task)
 
-    def _count_in(self, task: "asyncio.Task[Any]", run: LiveRun) -> None:
-        self._per_user[run.user_id] += 1
-        self._live[task] = run
-
-    def _count_out(self, task: "asyncio.Task[Any]") -> LiveRun:
-        run = self._live.pop(task)
-        self._per_user[run.user_id] -= 1
-        if not self._per_user[run.user_id]:
-            del self._per_user[run.user_id]
-        return run
-
-    def _admit(self, user_id: str) -> None:
+    async def _enter(self, user_id: str, left: Left | None = None) -> None:
+        """Take a place; raises `ServerShutdown`, `TooManyRuns`, and `Cancelled` when the caller leaves the queue."""
+        await self._admission.enter(user_id, left)
         if self.stopping:
+            # It began between the place and this line, and `drain` may be over.
+            self._admission.leave(user_id)
             raise ServerShutdown(retry_after_s=BUSY_RETRY_S)
-        if len(self._live) >= self._max_runs or self._per_user[user_id] >= self._max_runs_per_user:
-            raise TooManyRuns(retry_after_s=BUSY_RETRY_S)
 
-    def check(self, user_id: str) -> None:
-        """Raise `ServerShutdown` or `TooManyRuns` where `start` would now: before any work is done for nothing."""
-        self._admit(user_id)
+    def _leave(self, task: "asyncio.Task[Any]") -> LiveRun:
+        run = self._live.pop(task)
+        self._admission.leave(run.user_id)
+        return run
 
     def find(self, run_id: UUID, user_id: str | None = None) -> LiveRun | None:
         """Give a live run, of this user if one is named, once it has begun."""
@@ -143,8 +138,12 @@ class RunHub:
                 run.stop(reason)
 
     def begin_shutdown(self) -> None:
-        """Refuse new runs now and interrupt the live ones after the grace period; to be called in the loop."""
+        """Refuse new runs and who waits for a place, and interrupt the live ones after the grace period.
+
+        To be called in the loop.
+        """
         if self._grace is None:
+            self._admission.close()
             loop = asyncio.get_running_loop()
             self._grace_ends = loop.time() + self._grace_s
             self._grace = loop.call_at(self._grace_ends, self._interrupt_all)
@@ -182,7 +181,7 @@ class RunHub:
             await asyncio.sleep(0)  # lets the tasks' callbacks take them off the list
 
     def _end(self, task: "asyncio.Task[None]") -> None:
-        run = self._count_out(task)
+        run = self._leave(task)
         del self._runs[run.run_id]
         failure = None if task.cancelled() else task.exception()
         if not run.journal.last_seq:

@@ -24,6 +24,7 @@ from app.events import ContextTruncated, Event, RunQueued, RunStarted, RunStatus
 from app.providers.model import ModelClient
 from app.providers.model_lookup import ModelLookup
 from app.providers.registry import Registry
+from app.runs.admission import Left
 from app.runs.answer import Answer, new_attempt, origin_of
 from app.runs.clock import Clock
 from app.runs.credentials import InstanceKey
@@ -97,20 +98,22 @@ class Runner:
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
 
-    async def start(self, send: SendMessage) -> LiveRun | Earlier:
+    async def start(self, send: SendMessage, *, left: Left | None = None) -> LiveRun | Earlier:
         """Store the message and begin its run, which goes on whether or not the caller stays.
+
+        Only while it waits for a place among the live runs does it end with `left`, by `Cancelled`.
 
         Gives the earlier run where the same request was made before. Raises every error that has an HTTP status;
         then nothing is stored and no event exists. Only a `StorageUnavailable` in the very moment of the commit may
         be wrong about that: see `_begin`.
         """
         try:
-            return await self._start(send)
+            return await self._start(send, left)
         except ConversationBusy as busy:
             if send.on_conflict is not OnConflict.INTERRUPT or busy.run_id is None:
                 raise
             await self._interrupt(send, UUID(busy.run_id))
-        return await self._start(send)
+        return await self._start(send, left)
 
     async def cancel(self, user_id: str, run_id: UUID) -> RunStatus:
         """Stop a run of the user's wherever it is in hand; gives its status, `RUNNING` or `QUEUED` while it stops.
@@ -125,7 +128,7 @@ class Runner:
             self.wakeups.tell(owner_topic(run.owner))
         return RunStatus(run.status)
 
-    async def _start(self, send: SendMessage) -> LiveRun | Earlier:
+    async def _start(self, send: SendMessage, left: Left | None) -> LiveRun | Earlier:
         if send.claim is not None:
             async with self.database.read() as session:
                 earlier = await self._earlier(session, send)
@@ -139,7 +142,7 @@ class Runner:
             message_id=self.new_id(),
             log=self.log,
         )
-        self.hub.start(run, self._run(run, send))
+        await self.hub.start(run, self._run(run, send), left=left)
         try:
             async with asyncio.timeout(self.limits.begin_s):
                 await asyncio.shield(run.begun)

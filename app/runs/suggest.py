@@ -113,7 +113,7 @@ class Suggester:
             check_model(self.models, self.instance_key, route, key)
         run = self._run(asker.user_id, route)
         # The caps hold for reading the trip as well: the connections to Voyage are few, and everybody's.
-        with self.hub.hold(run):
+        async with self.hub.hold(run):
             reading = self._context(self.voyage, asker.session, wishes.collection_id)
             trip, preferences = await _stoppable(run, reading)
             request = ModelRequest(

@@ -21,9 +21,8 @@ def begin(*, first_token_s: float = FAR, idle_s: float = FAR, total_s: float = F
 async def ever(clock: CallDeadline) -> str:
     """Wait until a limit passes; give the code of its error."""
     async with asyncio.timeout(5):
-        with pytest.raises(TimeoutError):
-            async with clock:
-                await asyncio.Event().wait()
+        with pytest.raises(TimeoutError), clock:
+            await asyncio.Event().wait()
     clock.close()
     return clock.explain().code
 
@@ -41,18 +40,18 @@ async def test_each_limit_has_its_error() -> None:
 
 async def test_progress_moves_the_limit_although_the_timer_is_set() -> None:
     clock = begin(first_token_s=0.05, idle_s=FAR)
-    async with clock:
+    with clock:
         await asyncio.sleep(0)
     clock.progress()
 
-    async with clock:
+    with clock:
         await asyncio.sleep(0.1)
     clock.close()
 
 
 async def test_a_limit_that_comes_nearer_counts() -> None:
     clock = begin(first_token_s=FAR, idle_s=0.02)
-    async with clock:
+    with clock:
         await asyncio.sleep(0)
     clock.progress()
 
@@ -70,12 +69,12 @@ async def test_a_whole_answer_is_given_a_few_seconds_that_nothing_stretches(monk
 
 async def test_nothing_is_interrupted_outside_a_wait() -> None:
     clock = begin(first_token_s=0.02)
-    async with clock:
+    with clock:
         await asyncio.sleep(0)
     await asyncio.sleep(0.05)
 
     # What is there by then is taken, as long as nothing has to be waited for.
-    async with clock:
+    with clock:
         pass
     assert await ever(clock) == "provider_timeout"
 
@@ -85,7 +84,7 @@ async def test_a_cancellation_from_outside_stays_one() -> None:
     waiting = asyncio.Event()
 
     async def wait() -> None:
-        async with clock:
+        with clock:
             waiting.set()
             await asyncio.Event().wait()
 
@@ -102,7 +101,7 @@ async def test_a_cancellation_beside_the_limit_wins() -> None:
     clock = begin(first_token_s=0.01)
 
     async def wait() -> None:
-        async with clock:
+        with clock:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:

@@ -52,7 +52,7 @@ async def refused(failure: Exception) -> None:
 
 async def test_a_run_is_found_by_its_owner_while_it_lives() -> None:
     hub, run, over = RunHub(), new_run(), asyncio.Event()
-    hub.start(run, when(over, run))
+    await hub.start(run, when(over, run))
     assert hub.find(run.run_id, "ada") is None, "nothing can be read yet"
     await run.begun
     assert hub.find(run.run_id, "ada") is run
@@ -66,7 +66,7 @@ async def test_a_run_is_found_by_its_owner_while_it_lives() -> None:
 
 async def test_the_grace_counts_from_the_beginning_of_the_shutdown() -> None:
     hub, run, loop = RunHub(grace_s=0.4, store_s=0.1), new_run(), asyncio.get_running_loop()
-    hub.start(run, when(asyncio.Event(), run))
+    await hub.start(run, when(asyncio.Event(), run))
     await run.begun
     begun = loop.time()
     hub.begin_shutdown()
@@ -79,7 +79,7 @@ async def test_the_grace_counts_from_the_beginning_of_the_shutdown() -> None:
 @pytest.mark.parametrize("failure", [NotFound(), ValueError("bug")])
 async def test_a_run_that_never_began_fails_its_caller(failure: Exception) -> None:
     hub, run = RunHub(), new_run()
-    hub.start(run, refused(failure))
+    await hub.start(run, refused(failure))
 
     with pytest.raises(type(failure)):
         await run.begun
@@ -92,11 +92,11 @@ async def test_the_caps() -> None:
     ends = asyncio.Event()
     for number, user_id in enumerate(["ada", "ada", "bob"]):
         run = new_run(number, user_id)
-        hub.start(run, when(ends, run))
+        await hub.start(run, when(ends, run))
     for user_id in ("ada", "eve"):
         run = new_run(9, user_id)
         with pytest.raises(TooManyRuns) as caught:
-            hub.start(run, whole(run))
+            await hub.start(run, whole(run))
         assert caught.value.retry_after_s
     assert hub.count == 3
 
@@ -104,7 +104,7 @@ async def test_the_caps() -> None:
     await until(lambda: hub.count == 0)
     for number, user_id in enumerate(["ada", "ada", "bob"]):
         run = new_run(number, user_id)
-        hub.start(run, whole(run))
+        await hub.start(run, whole(run))
     await hub.drain()
 
 
@@ -114,7 +114,7 @@ async def test_readers_of_a_run_that_breaks_without_an_end_are_let_go() -> None:
         raise ValueError
 
     hub, run = RunHub(), new_run()
-    hub.start(run, broken(run))
+    await hub.start(run, broken(run))
     told = [orjson.loads(entry.data) async for batch in follow(run.journal) for entry in batch]
     await hub.drain()
 
@@ -124,7 +124,7 @@ async def test_readers_of_a_run_that_breaks_without_an_end_are_let_go() -> None:
 
 async def test_what_does_not_stop_is_killed() -> None:
     hub, run = RunHub(grace_s=0.01, store_s=0.01), new_run()
-    hub.start(run, when(asyncio.Event(), run))
+    await hub.start(run, when(asyncio.Event(), run))
     await run.begun
     await hub.drain()
 
@@ -140,7 +140,7 @@ async def test_a_refused_start_leaves_no_coroutine_behind() -> None:
     hub.begin_shutdown()
 
     with pytest.raises(ServerShutdown) as caught:
-        hub.start(run, whole(run))
+        await hub.start(run, whole(run))
     assert isinstance(caught.value, GatewayError)
     await hub.drain()
 
@@ -152,7 +152,7 @@ async def test_a_bug_after_the_beginning_is_logged_without_its_words(capsys: pyt
         raise ValueError(message)
 
     hub, run = RunHub(), new_run()
-    hub.start(run, broken(run))
+    await hub.start(run, broken(run))
     await hub.drain()
 
     logged = capsys.readouterr().out
@@ -164,26 +164,26 @@ async def test_a_bug_after_the_beginning_is_logged_without_its_words(capsys: pyt
 async def test_a_held_call_takes_its_share_of_the_caps_and_nobody_finds_it() -> None:
     hub, run = RunHub(max_runs=2, max_runs_per_user=1), new_run()
 
-    with hub.hold(run):
+    async with hub.hold(run):
         assert hub.count == 1
         assert hub.find(run.run_id, "ada") is None
         assert not hub.cancel(run.run_id, "ada")
         with pytest.raises(TooManyRuns):
-            hub.start(new_run(2), whole(new_run(2)))
+            await hub.start(new_run(2), whole(new_run(2)))
         over, other = asyncio.Event(), new_run(3, "bob")
-        hub.start(other, when(over, other))
+        await hub.start(other, when(over, other))
         with pytest.raises(RuntimeError):
-            hub.hold(new_run(4, "eve")).__enter__()
+            await hub.hold(new_run(4, "eve")).__aenter__()
 
     assert hub.count == 1
-    with hub.hold(run):
+    async with hub.hold(run):
         pass
     over.set()
     await hub.drain()
 
 
 async def held(hub: RunHub, run: LiveRun, call: "asyncio.Task[None]") -> None:
-    with hub.hold(run):
+    async with hub.hold(run):
         run.attach(call)
         await asyncio.wait({call})
 
@@ -195,8 +195,8 @@ async def test_a_shutdown_refuses_held_calls_waits_for_them_and_then_stops_them(
     quick = asyncio.create_task(held(hub, new_run(2), asyncio.create_task(settle(over))))
     await until(lambda: hub.count == 2)
     hub.begin_shutdown()
-    with pytest.raises(ServerShutdown), hub.hold(new_run(3)):
-        pass
+    with pytest.raises(ServerShutdown):
+        await hub.hold(new_run(3)).__aenter__()
 
     over.set()
     await quick
@@ -218,7 +218,7 @@ async def test_a_held_call_that_does_not_stop_is_killed() -> None:
     hub, run = RunHub(grace_s=0.01, store_s=0.01), new_run()
 
     async def deaf() -> None:
-        with hub.hold(run):
+        async with hub.hold(run):
             await asyncio.Event().wait()
 
     holding = asyncio.create_task(deaf())
@@ -233,7 +233,7 @@ async def test_readers_do_not_wait_for_a_run_that_cannot_store_its_end(monkeypat
     """They are sent to where it will be found, while it goes on trying."""
     monkeypatch.setattr(hub_module, "LEAVE_S", 0.02)
     hub, run, over = RunHub(grace_s=0.01), new_run(), asyncio.Event()
-    hub.start(run, when(over, run))
+    await hub.start(run, when(over, run))
     await run.begun
     hub.begin_shutdown()
 

@@ -134,7 +134,7 @@ async def test_the_caps_are_kept_for_all_and_for_each(database: Database) -> Non
         await desk.idle()
         await ending(await desk.send())
 
-    assert caught.value.retry_after_s == 5.0
+    assert 3 <= (caught.value.retry_after_s or 0) <= 8
 
 
 async def test_the_callers_own_key_comes_first(database: Database) -> None:
