@@ -15,8 +15,9 @@ from app.demo.server import serving_demo
 from app.errors import ConfigError, StorageUnavailable
 from app.log import configure
 from app.main import create_app, vault_of
-from app.serve import GatewayServer, leave, listen, loop_factory, upgrade_database
+from app.serve import GatewayServer, leave, listen, loop_factory
 from app.settings import Settings, load_settings
+from app.upgrade import upgrade_database
 from app.vault import generate_key
 
 DIRECTORY: Final = Path(".dev")

@@ -31,7 +31,7 @@ from app.doctor.diagnosis import Means
 from app.doctor.network import Network
 from app.doctor.wish import Archive
 from app.errors import ConfigError
-from app.providers import litellm_warmup
+from app.providers import litellm_loading
 from app.providers.address import AddressGuard
 from app.providers.advised_client import AdvisedClient
 from app.providers.families import Families
@@ -59,7 +59,7 @@ from app.settings import Settings, as_secret
 from app.tokens import TokenBook
 from app.vault import Vault
 from app.voyage.client import VoyageClient
-from app.wakeups import ValkeyWakeups, Wakeups
+from app.wakeups import Wakeups, wakeups_over
 
 _LOG: Final[Any] = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         voyage = await _open_voyage(settings, stack)
         models = ModelsCache(transport)
         stack.push_async_callback(models.close)
-        lane = LitellmLane(transport, loader=litellm_warmup.load)
+        lane = LitellmLane(transport, loader=litellm_loading.load_warm)
         stack.push_async_callback(lane.close)
         ground = await _open_ground(blueprint, database, voyage, stack)
         readers = Readers(database, ground.hub, ground.wakeups)
@@ -150,7 +150,7 @@ async def _open_ground(
     """Take over what the last process has left, then give what runs need; it is closed with `stack`."""
     settings = blueprint.settings
     hub = RunHub(settings.max_runs, settings.max_runs_per_user, grace_s=settings.shutdown_grace_seconds)
-    wakeups = await stack.enter_async_context(_wakeups(blueprint))
+    wakeups = await stack.enter_async_context(wakeups_over(as_secret(settings.valkey_url), prefix="gateway"))
     replica = _replica(blueprint, database, hub, wakeups)
     stack.push_async_callback(replica.close)
     log = await _open_log(blueprint, database, wakeups, stack)
@@ -158,12 +158,6 @@ async def _open_ground(
     # The runs end first, then the log has everything of theirs, then this process says that it is gone.
     stack.push_async_callback(hub.drain)
     return _Ground(database, voyage, hub, wakeups, log, replica.id)
-
-
-def _wakeups(blueprint: Blueprint) -> Wakeups:
-    """Give what wakes readers: on other replicas too, where a server for that is configured."""
-    url = as_secret(blueprint.settings.valkey_url)
-    return ValkeyWakeups(url, prefix="gateway") if url is not None else Wakeups()
 
 
 def _replica(blueprint: Blueprint, database: Database, hub: RunHub, wakeups: Wakeups) -> Replica:

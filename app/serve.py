@@ -22,7 +22,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from app.auth.csrf import parse_origins
 from app.db.engine import sqlite_path
-from app.db.migrate import current_revision_is_head, make_file, upgrade
+from app.db.revision import current_revision_is_head
 from app.db.session import Database
 from app.errors import ConfigError, StorageUnavailable
 from app.intake.protocol import BoundedHttp
@@ -158,13 +158,6 @@ def leave() -> Never:
     os._exit(0)
 
 
-def upgrade_database(settings: Settings) -> None:
-    """Bring the database to this version's tables; raises `StorageUnavailable` when it does not answer."""
-    make_file(settings.database_url)
-    asyncio.run(_ping(settings.database_url))
-    upgrade(settings.database_url)
-
-
 def _check(settings: Settings) -> None:
     if settings.dev:
         message = "GATEWAY_DEV is set: `serve` never lets callers in unasked. Unset it, or run `llm-gateway dev`."
@@ -190,11 +183,6 @@ def _sign_in_complaint(settings: Settings) -> str:
     if "voyage_session" in on and not parse_origins(settings.trusted_origins or ""):
         return "GATEWAY_AUTH_METHODS has voyage_session: set GATEWAY_TRUSTED_ORIGINS to the origin of the frontend."
     return ""
-
-
-async def _ping(url: str) -> None:
-    async with open_database(url) as database:
-        await database.ping()
 
 
 async def _check_database(url: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from app.db.engine import BEGIN, open_engine
 from app.db.migrate import URL_ATTRIBUTE
-from app.db.models import Base
+from app.db.schema import SCHEMA
 
 ONE_AT_A_TIME = 7_205_759_403
 """The advisory lock of this project's migrations; any number that nobody else uses."""
@@ -29,7 +29,7 @@ def migrate(connection: Connection) -> None:
         connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_SECONDS}s'"))
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=SCHEMA,
         compare_type=True,
         render_as_batch=connection.dialect.name == "sqlite",
     )

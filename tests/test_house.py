@@ -21,6 +21,11 @@ LATE_IMPORTS = {
     "app/cli/tokens.py",  # see above
     "app/cli/prompt.py",  # see above
     "app/cli/import_voyage.py",  # see above
+    "app/db/upsert.py",  # the dialect that is not in use takes 4 MB
+    "app/upgrade.py",  # alembic takes 10 MB
+    "app/wakeups/choice.py",  # redis-py takes 7 MB
+    "app/vault/ciphers.py",  # cryptography takes 8 MB
+    "app/providers/litellm_loading.py",  # httpx is wanted only with litellm
     "app/providers/litellm_lane.py",  # litellm takes seconds
     "app/providers/litellm_setup.py",  # see above
 }

@@ -5,12 +5,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ConfigError, CredentialUnreadable
 from app.secret import Secret
-from app.vault import Binding, Vault, generate_key, mask
+from app.vault import Binding, Vault, generate_key, keyring, mask
 
 KEY_1, KEY_2 = (base64.b64encode(bytes([7 * n % 256 ^ seed for n in range(32)])).decode() for seed in (0x5A, 0xC3))
 FIELD_KEY = Fernet.generate_key().decode()
@@ -119,6 +121,14 @@ def test_a_kid_that_was_rewritten_is_unreadable() -> None:
 
     with pytest.raises(CredentialUnreadable):
         same_key_other_name.open(sealed.text.replace("v1.k2.", "v1.k9."), BINDING)
+
+
+@given(st.binary(min_size=32, max_size=32), st.sampled_from(["credential/encrypt", "voyage/kid"]), st.integers(1, 32))
+def test_subkeys_are_those_ofhkdf(master: bytes, purpose: str, length: int) -> None:
+    info = f"llm-gateway/{purpose}/1".encode()
+    expected = HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(master)
+
+    assert keyring.hkdf(master, purpose, length) == expected
 
 
 # --- the keyring

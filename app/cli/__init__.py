@@ -5,10 +5,11 @@ from typing import Any, Final
 import click
 from typing_extensions import override
 
-from app.cli.common import EXIT_FAILURE, print_table, read_settings, without_collecting
+from app.cli.common import EXIT_FAILURE, print_table, read_settings
 from app.cli.doctor import doctor
 from app.cli.import_voyage import import_voyage
 from app.cli.keys import keys
+from app.cli.lean import lean_imports
 from app.cli.prompt import prompt
 from app.cli.tokens import tokens
 from app.errors import ConfigError, GatewayError
@@ -52,7 +53,7 @@ main.add_command(tokens)
 @main.command()
 def dev() -> None:
     """Try it: this machine only, a demo model, nothing to set up."""
-    with without_collecting():
+    with lean_imports():
         from app.dev import dev as run
 
     run()
@@ -61,7 +62,7 @@ def dev() -> None:
 @main.command()
 def serve() -> None:
     """Serve in production."""
-    with without_collecting():
+    with lean_imports():
         from app.serve import serve as run
 
     run(read_settings())
@@ -70,7 +71,7 @@ def serve() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to the tables of this version."""
-    from app.serve import upgrade_database
+    from app.upgrade import upgrade_database
 
     upgrade_database(read_settings())
     click.echo("The database has the tables of this version.")

@@ -1,9 +1,7 @@
 """What the commands share: reading the settings, opening the database, printing tables."""
 
 import asyncio
-import gc
-from collections.abc import Awaitable, Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
@@ -15,16 +13,6 @@ if TYPE_CHECKING:
 
 EXIT_FAILURE: Final = 1
 _Result = TypeVar("_Result")
-
-
-@contextmanager
-def without_collecting() -> Generator[None]:
-    """Import much inside: all of it stays, and looking for garbage in it would take a quarter of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def read_settings() -> "Settings":

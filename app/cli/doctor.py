@@ -199,11 +199,11 @@ async def _client(transport: "Transport", *, needed: bool) -> "AsyncGenerator[Mo
     if not needed:
         yield None
         return
-    from app.providers import litellm_setup, litellm_warmup
+    from app.providers import litellm_loading
     from app.providers.litellm_lane import LitellmLane
 
     lane = LitellmLane(transport)
-    lane.use(await litellm_setup.in_daemon_thread(litellm_warmup.load))
+    lane.use(await litellm_loading.in_daemon_thread(litellm_loading.load_warm))
     try:
         yield lane
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import re
 import sqlite3
 import threading
@@ -95,6 +96,18 @@ def sqlite_path(url: str) -> Path | None:
     """Give the file of a SQLite URL, None for PostgreSQL; raises `ConfigError` as `connect_url`."""
     target = connect_url(url)
     return Path(target.database or "") if target.get_backend_name() == "sqlite" else None
+
+
+def make_file(url: str) -> None:
+    """Make a SQLite file that is not there yet, for its owner alone; what SQLite puts beside it takes its mode.
+
+    Nothing else makes one: opening a database that is missing fails.
+    """
+    path = sqlite_path(url)
+    if path is not None:
+        # Where this fails, the migration says why.
+        with suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def database_label(url: str) -> str:

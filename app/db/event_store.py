@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.failures import FAILURES, as_gateway_error
+from app.db.failures import as_gateway_error, failures
 from app.db.run_events import NewEvents, append_events
 from app.db.session import Database
 from app.db.sqlite_events import NOTHING_FOLDED, Folded, SqliteEvents
@@ -86,7 +86,7 @@ class EventStore:
         try:
             async with asyncio.timeout(APPEND_SECONDS), self._database.turn(TURN_SECONDS, first=True):
                 yield await self._connected()
-        except FAILURES as failure:
+        except failures() as failure:
             # Not rolled back but closed: a server that hangs would not answer to that either.
             await self._disconnect()
             raise as_gateway_error(failure) from None
@@ -115,7 +115,7 @@ class EventStore:
         if connection is None:
             return
         # What is still going on in it must not come back into the pool.
-        with suppress(*FAILURES):
+        with suppress(*failures()):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await connection.invalidate()
                 await connection.close()

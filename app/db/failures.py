@@ -1,19 +1,27 @@
 """How a database fails, whichever one it is."""
 
 import sqlite3
-from typing import Final
+import sys
+from typing import Any, Final
 
-import asyncpg
 import structlog
 from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 
 from app.errors import GatewayError, InvalidInput, StorageUnavailable
 
-FAILURES: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error, OSError)
-"""Everything that a database and its driver raise."""
 _BAD_VALUE: Final = "22"
 """SQLSTATE class of PostgreSQL for a value that cannot be stored, a NUL character for example."""
 _log: Final = structlog.stdlib.get_logger(__name__)
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """Give everything that a database and its driver raise; for `except`, which asks only when something was raised.
+
+    asyncpg is loaded with the first engine for PostgreSQL, and what is not loaded raises nothing.
+    """
+    driver: Any = sys.modules.get("asyncpg")
+    of_driver = () if driver is None else (driver.PostgresError, driver.InterfaceError)
+    return (SQLAlchemyError, *of_driver, sqlite3.Error, OSError)
 
 
 def as_gateway_error(failure: Exception) -> GatewayError:
@@ -34,6 +42,6 @@ def _unstorable(failure: Exception, cause: BaseException | None) -> bool:
     sqlstate = getattr(cause, "sqlstate", None)
     return (
         isinstance(failure, DataError)
-        or isinstance(cause, UnicodeEncodeError | asyncpg.DataError)
+        or isinstance(cause, UnicodeEncodeError)
         or (isinstance(sqlstate, str) and sqlstate.startswith(_BAD_VALUE))
     )

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import Insert, Update
 
-from app.db.failures import FAILURES, as_gateway_error
+from app.db.failures import as_gateway_error, failures
 from app.db.models import AiSettings, Base, Conversation, Credential, ImportMark, Message, Run, SystemPrompt
 from app.db.upsert import upsert
 from app.errors import InvalidInput
@@ -223,7 +223,7 @@ async def _store(session: AsyncSession, statement: Insert | Update, rows: Sequen
     try:
         async with session.begin_nested():
             await session.execute(statement, list(rows), execution_options={"render_nulls": True})
-    except (*FAILURES, UnicodeEncodeError) as failure:
+    except (*failures(), UnicodeEncodeError) as failure:
         reason = _reason(failure)
     else:
         return {}

@@ -1,4 +1,4 @@
-"""The tables. Ids are made by the caller."""
+"""The tables. Ids are made by the caller. Their partial indexes are in `app.db.schema`."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -52,16 +52,7 @@ class Message(Base):
     """One message; an assistant's is written when its run begins and filled when it ends."""
 
     __tablename__ = "messages"
-    __table_args__ = (
-        UniqueConstraint("conversation_id", "seq"),
-        Index(
-            "ix_messages_turning",
-            "conversation_id",
-            "seq",
-            sqlite_where=text("parent_seq IS NOT NULL"),
-            postgresql_where=text("parent_seq IS NOT NULL"),
-        ),
-    )
+    __table_args__ = (UniqueConstraint("conversation_id", "seq"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
@@ -92,16 +83,8 @@ class Run(Base):
 
     __tablename__ = "runs"
     __table_args__ = (
-        Index(
-            "uq_runs_active_conversation_id",
-            "conversation_id",
-            unique=True,
-            sqlite_where=text(RUNNING),
-            postgresql_where=text(RUNNING),
-        ),
         Index(None, "conversation_id"),
         Index(None, "finished_at"),
-        Index("ix_runs_active_owner", "owner", sqlite_where=text(ACTIVE), postgresql_where=text(ACTIVE)),
         UniqueConstraint("message_id"),
     )
 

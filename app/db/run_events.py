@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Integer, Row, String, Text, Uuid, bindparam, delete, func, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Executable, Integer, Row, String, Text, Uuid, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.db.event_pages import PAGE, entries_of, in_order, pages_of, read_journal
 from app.db.models import EventJournal, Run, RunEvent
+from app.db.upsert import insert_into
 from app.entry import Entry
 from app.events import RunStatus
 
@@ -50,7 +50,7 @@ async def append_events(connection: AsyncConnection, events: Sequence[NewEvents]
     """
     ordered = sorted(events, key=lambda each: each.run_id.int)
     rows = [row for each in ordered for row in each.rows()]
-    done = await connection.execute(_APPEND[connection.dialect.name], rows)
+    done = await connection.execute(_append(connection.dialect.name), rows)
     if done.rowcount == len(rows):
         return frozenset()
     epochs: Mapping[UUID, int] = {each.run_id: each.epoch for each in ordered}
@@ -59,7 +59,8 @@ async def append_events(connection: AsyncConnection, events: Sequence[NewEvents]
     return frozenset(epochs) - held
 
 
-def _append(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' modules and their statements have no common type
+@cache
+def _append(dialect: str) -> Executable:
     values = (
         bindparam("p_run", type_=Uuid()),
         bindparam("p_seq", type_=Integer()),
@@ -70,21 +71,17 @@ def _append(dialect: Any) -> Any:  # noqa: ANN401 - the two dialects' modules an
     columns = [RunEvent.run_id, RunEvent.seq, RunEvent.type, RunEvent.data]
     # FOR SHARE waits for whoever is ending the run, and then sees that it is over.
     source = select(*values).select_from(Run).where(*held).with_for_update(read=True, of=Run)
-    return dialect.insert(RunEvent).from_select(columns, source, include_defaults=False).on_conflict_do_nothing()
-
-
-_APPEND: Final[Mapping[str, Any]] = MappingProxyType({"postgresql": _append(postgresql), "sqlite": _append(sqlite)})
+    new = insert_into(RunEvent, dialect)
+    return new.from_select(columns, source, include_defaults=False).on_conflict_do_nothing()
 
 
 _ADD: Final = insert(RunEvent.__table__)  # pyright: ignore[reportArgumentType]  # typed as any clause
 
 
-def _add_new(dialect: Any) -> Any:  # noqa: ANN401 - see _append
-    return dialect.insert(RunEvent.__table__).on_conflict_do_nothing()
-
-
-_ADD_NEW: Final[Mapping[str, Any]] = MappingProxyType({"postgresql": _add_new(postgresql), "sqlite": _add_new(sqlite)})
-"""A page may be there already: see `app.db.sqlite_events`."""
+@cache
+def _add_new(dialect: str) -> Executable:
+    """A page may be there already: see `app.db.sqlite_events`."""
+    return insert_into(RunEvent, dialect).on_conflict_do_nothing()
 
 
 async def add_event(session: AsyncSession, run_id: UUID, entry: Entry) -> None:
@@ -98,7 +95,7 @@ async def add_events(session: AsyncSession, run_id: UUID, entries: Sequence[Entr
     pages = [*pages_of(entries[:-1]), *entries[-1:]]
     rows = [{"run_id": run_id, "seq": page.seq, "type": page.type, "data": page.data.decode()} for page in pages]
     if rows:
-        await session.execute(_ADD_NEW[session.get_bind().dialect.name], rows)
+        await session.execute(_add_new(session.get_bind().dialect.name), rows)
 
 
 async def read_events(session: AsyncSession, *, run_id: UUID, after: int, limit: int) -> tuple[Entry, ...]:

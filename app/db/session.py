@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.db.engine import BEGIN, CODING, POOL_SIZE, open_engine
-from app.db.failures import FAILURES, as_gateway_error
+from app.db.failures import as_gateway_error, failures
 from app.db.job_queue import JobQueue
 from app.db.turn import Turn
 from app.db.visit import Job, T, Visits
@@ -117,5 +117,5 @@ class Database:
 async def _translated() -> AsyncGenerator[None]:
     try:
         yield
-    except (*FAILURES, UnicodeEncodeError) as failure:
+    except (*failures(), UnicodeEncodeError) as failure:
         raise as_gateway_error(failure) from None

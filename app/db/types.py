@@ -4,11 +4,25 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import JSON, DateTime, Dialect
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from typing_extensions import override
 
-PortableJson: Final[TypeEngine[Any]] = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+class _Json(TypeDecorator[Any]):
+    """JSON of the database's own best type, which its dialect knows: importing that of PostgreSQL takes 20 ms."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    @override
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name != "postgresql":
+            return self.impl_instance
+        known: Any = dialect
+        return dialect.type_descriptor(known.ischema_names["jsonb"](none_as_null=True))
+
+
+PortableJson: Final[TypeEngine[Any]] = _Json()
 """JSON as text on SQLite, as `jsonb` on PostgreSQL; None is SQL's NULL on both."""
 
 

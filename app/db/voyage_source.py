@@ -30,7 +30,7 @@ from sqlalchemy.exc import ArgumentError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.db.engine import UnknownOption, connect_url, open_engine
-from app.db.failures import FAILURES
+from app.db.failures import failures
 from app.db.types import UtcDateTime
 from app.db.voyage_tables import (
     CONVERSATIONS,
@@ -50,7 +50,7 @@ from app.errors import ConfigError, GatewayError, VoyageUnavailable
 STATEMENT_SECONDS: Final = 600
 """What one statement may take; a busy Voyage is slow, and a page of its rows is worth waiting for."""
 _OPTION: Final = "--from (VOYAGE_DATABASE_URL)"
-_FAILURES: Final = (*FAILURES, asyncpg.InternalClientError, UnicodeError, OverflowError)
+_FAILURES: Final = (*failures(), asyncpg.InternalClientError, UnicodeError, OverflowError)
 _REFUSED: Final = {
     "28000": "the server does not let this user in from here",
     "28P01": "the server does not know this user with this password",

@@ -6,7 +6,7 @@ answer otherwise. The socket's own address is checked once more, as aiohttp reso
 
 import socket
 import ssl
-from typing import Final, final
+from typing import Final, Literal, final
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -44,7 +44,7 @@ class GuardedResolver(AbstractResolver):
 
 
 def open_connector(
-    tls: ssl.SSLContext, guard: AddressGuard | None, resolver: AbstractResolver | None
+    tls: ssl.SSLContext | Literal[True], guard: AddressGuard | None, resolver: AbstractResolver | None
 ) -> aiohttp.TCPConnector:
     """Give a pool of connections to what `guard` lets pass, to everything without one.
 

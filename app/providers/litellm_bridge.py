@@ -6,7 +6,7 @@ refused. Statuses, bodies and ends are judged here, before litellm can take an H
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -16,13 +16,13 @@ from typing_extensions import override
 from app.errors import GatewayError
 from app.providers import call_deadline
 from app.providers.exchange import Exchange
+from app.providers.litellm_request import EXCHANGE_HEADER
 from app.providers.provider import Wire
 from app.providers.sending import send
 from app.providers.transport import Sender, UpstreamResponse
 from app.providers.wires.frames import frames
 from app.providers.wires.reader import WireReader
 
-EXCHANGE_HEADER: Final = "x-gateway-exchange"
 _OWN_HEADERS: Final = frozenset({EXCHANGE_HEADER, "host", "content-length", "accept-encoding", "connection"})
 _SUCCESS: Final = 200
 _CONTENT_TYPES: Final = MappingProxyType({Wire.OLLAMA: "application/x-ndjson"})
@@ -35,18 +35,10 @@ class BridgeError(httpx.TransportError):
 class LitellmBridge(httpx.AsyncBaseTransport):
     """An httpx transport whose requests all belong to an exchange."""
 
-    def __init__(self, transport: Sender) -> None:
-        """Send through `transport`, which stays its owner's."""
+    def __init__(self, transport: Sender, exchanges: Mapping[str, Exchange]) -> None:
+        """Send through `transport` what belongs to one of `exchanges`, by their ids; both stay their owner's."""
         self._transport = transport
-        self._exchanges: dict[str, Exchange] = {}
-
-    def add(self, exchange: Exchange) -> None:
-        """Let requests of `exchange` pass."""
-        self._exchanges[exchange.id] = exchange
-
-    def remove(self, exchange: Exchange) -> None:
-        """Let no further request of `exchange` pass."""
-        self._exchanges.pop(exchange.id, None)
+        self._exchanges = exchanges
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

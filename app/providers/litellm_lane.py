@@ -8,9 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import structlog
 
 from app.errors import (
@@ -20,14 +19,18 @@ from app.errors import (
     Phase,
     UnknownError,
 )
-from app.providers import litellm_errors, litellm_request, litellm_setup
+from app.providers import litellm_errors, litellm_loading, litellm_request
 from app.providers.call_deadline import CallDeadline
 from app.providers.exchange import Exchange
-from app.providers.litellm_bridge import EXCHANGE_HEADER, LitellmBridge
 from app.providers.model import Delta, ModelRequest
 from app.providers.pieces import Pieces
 from app.providers.provider import Wire
 from app.providers.transport import Sender
+
+if TYPE_CHECKING:
+    import httpx
+
+    from app.providers.litellm_bridge import LitellmBridge
 
 _CLOSE_S: Final = 1.0
 _PASSING: Final = (OSError, MemoryError, ImportError)
@@ -55,7 +58,7 @@ class LitellmLane:
         self,
         transport: Sender,
         *,
-        loader: Callable[[], ModuleType] = litellm_setup.load,
+        loader: Callable[[], ModuleType] = litellm_loading.load,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Send through `transport`; nothing is imported before `load` runs `loader` in a thread."""
@@ -65,13 +68,16 @@ class LitellmLane:
         self._loading: asyncio.Task[None] | None = None
         self._loader = loader
         self._sleep = sleep
-        self.bridge = LitellmBridge(transport)
-        """Where everything that litellm sends must pass."""
+        self.bridge: LitellmBridge | None = None
+        """Where everything that litellm sends must pass; there as soon as litellm is."""
+        self._transport = transport
+        self._exchanges: dict[str, Exchange] = {}
         self._loaded = asyncio.Event()
         self._litellm: Any = None
         self._handler: Any = None
         self._cached_handler: Any = None
         self._http: httpx.AsyncClient | None = None
+        self._no_limit: httpx.Timeout | None = None
 
     def begin_loading(self, *, needed: bool = False) -> None:
         """Get litellm ready meanwhile, unless that is done or being done; `close` ends it."""
@@ -93,7 +99,7 @@ class LitellmLane:
     async def _load_fails_for_now(self) -> bool:
         self.state = LoadState.LOADING
         try:
-            self.use(await litellm_setup.in_daemon_thread(self._loader))
+            self.use(await litellm_loading.in_daemon_thread(self._loader))
         except Exception as error:  # noqa: BLE001 - a broken library must leave a gateway that can say so
             self.state = LoadState.FAILED
             again = any(isinstance(cause, _PASSING) for cause in litellm_errors.chain(error))
@@ -107,8 +113,13 @@ class LitellmLane:
 
     def use(self, module: ModuleType) -> None:
         """Take litellm as `litellm_setup.load` gave it."""
-        from litellm.llms.custom_httpx import http_handler  # noqa: PLC0415 - loaded by now
+        import httpx  # noqa: PLC0415 - loaded by now
+        from litellm.llms.custom_httpx import http_handler  # noqa: PLC0415 - see above
 
+        from app.providers.litellm_bridge import LitellmBridge  # noqa: PLC0415 - imports httpx
+
+        self.bridge = LitellmBridge(self._transport, self._exchanges)
+        self._no_limit = httpx.Timeout(None)
         handlers: Any = http_handler
         self._cached_handler = handlers.get_async_httpx_client
         self._handler = handlers.AsyncHTTPHandler(transport=self.bridge, follow_redirects=False)
@@ -132,11 +143,11 @@ class LitellmLane:
         """Open one call; see `ModelClient`."""
         exchange = Exchange(request)
         deltas = self._deltas(exchange)
-        self.bridge.add(exchange)
+        self._exchanges[exchange.id] = exchange
         try:
             yield deltas
         finally:
-            self.bridge.remove(exchange)
+            self._exchanges.pop(exchange.id, None)
             await deltas.aclose()
 
     async def _deltas(self, exchange: Exchange) -> AsyncGenerator[Delta]:
@@ -178,9 +189,9 @@ class LitellmLane:
     async def _call(self, request: ModelRequest, exchange: Exchange) -> Any:  # noqa: ANN401 - litellm's own type
         if self._litellm is None:
             raise NotReady(origin=exchange.origin)
-        arguments = litellm_request.arguments(request, {EXCHANGE_HEADER: exchange.id})
+        arguments = litellm_request.arguments(request, {litellm_request.EXCHANGE_HEADER: exchange.id})
         return await self._litellm.acompletion(
-            **arguments, client=self._client(request, arguments), timeout=httpx.Timeout(None)
+            **arguments, client=self._client(request, arguments), timeout=self._no_limit
         )
 
     def _client(self, request: ModelRequest, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - SDK or handler

@@ -7,6 +7,8 @@ from app.providers.model import ChatMessage, ModelRequest, ToolSpec
 from app.providers.provider import Route, Wire
 from app.providers.transport import USER_AGENT
 
+EXCHANGE_HEADER: Final = "x-gateway-exchange"
+"""Names the exchange that a request belongs to; ends in `litellm_bridge`."""
 NO_KEY: Final = "no-key-needed"
 """Sent for providers without keys: litellm looks into the environment when it gets none."""
 

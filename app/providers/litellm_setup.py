@@ -3,16 +3,14 @@
 Each setting answers a measured behaviour of litellm 1.106.2; docs/decisions/0003 has the list with reasons.
 """
 
-import asyncio
 import gc
 import logging
 import os
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
-from functools import partial, wraps
+from contextlib import contextmanager
+from functools import wraps
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 from typing import Any, Final
@@ -160,26 +158,3 @@ def gently() -> Generator[None]:
         if was:
             gc.freeze()
             gc.enable()
-
-
-async def in_daemon_thread(loader: Callable[[], ModuleType]) -> ModuleType:
-    """Run `loader` beside the event loop, in a thread that never holds up the end of the process."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[ModuleType] = loop.create_future()
-
-    def run() -> None:
-        try:
-            module = loader()
-        except BaseException as error:  # noqa: BLE001 - carried over to the waiting task, whatever it is
-            _tell(loop, done, partial(done.set_exception, error))
-        else:
-            _tell(loop, done, partial(done.set_result, module))
-
-    threading.Thread(target=run, name="load litellm", daemon=True).start()
-    return await done
-
-
-def _tell(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[ModuleType]", tell: Callable[[], None]) -> None:
-    """Hand the result over, unless nobody waits any more."""
-    with suppress(RuntimeError):  # the loop is closed: the process ends
-        loop.call_soon_threadsafe(lambda: None if done.done() else tell())

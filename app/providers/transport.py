@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
+from typing import Final, Literal, NamedTuple, Protocol, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -164,8 +164,8 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         """Open the pools."""
-        # Reading the trust store takes 30 ms of CPU.
-        tls = self._tls or await asyncio.to_thread(ssl.create_default_context)
+        # aiohttp has read the system's trust store when it was imported, which takes 30 ms of CPU: `True` is that one.
+        tls = self._tls or True
         trusted = await self._open_session(tls, None)
         if self.guard is None:
             self._sessions = _Sessions(trusted, trusted, trusted)
@@ -174,7 +174,9 @@ class Transport:
             self._sessions = _Sessions(trusted, guarded, await self._open_session(tls, self.guard.inside()))
         return self
 
-    async def _open_session(self, tls: ssl.SSLContext, guard: AddressGuard | None) -> aiohttp.ClientSession:
+    async def _open_session(
+        self, tls: ssl.SSLContext | Literal[True], guard: AddressGuard | None
+    ) -> aiohttp.ClientSession:
         return await self._closing.enter_async_context(
             aiohttp.ClientSession(
                 connector=open_connector(tls, guard, self._resolver),

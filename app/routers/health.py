@@ -5,7 +5,7 @@ from typing import Final
 from fastapi import APIRouter, Response
 
 from app.db import credentials
-from app.db.migrate import current_revision_is_head, is_migrated_further
+from app.db.revision import current_revision_is_head, is_migrated_further
 from app.deps import Services, ServicesDep
 from app.errors import StorageUnavailable
 from app.providers.litellm_lane import LitellmLane, LoadState

@@ -3,8 +3,10 @@
 import difflib
 from typing import Any, ClassVar, Final, cast
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
+
+from app.schemas.described import Described
 
 UNKNOWN_FIELDS: Final = "unknown_fields"
 """Type of the error that a `Body` raises for them; its context has `names` and, for some of them, `nearest`, and how
@@ -15,10 +17,10 @@ PROVIDER_CHARS: Final = 100
 TITLE_CHARS: Final = 255
 
 
-class Body(BaseModel):
+class Body(Described):
     """A JSON object from a caller. Unknown fields are refused: a misspelt one would silently do nothing."""
 
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
     ignored: ClassVar[frozenset[str]] = frozenset()
     """Further names that may come and have no effect."""

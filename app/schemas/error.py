@@ -49,6 +49,10 @@ class ErrorAnswer(BaseModel):
     error_detail: ErrorDetail
 
 
+_CONTENT: Final = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}}}
+"""Named and not given as `model`: for each of 250 the framework would build a validator that nothing ever runs."""
+
+
 def answers(*errors: type[GatewayError], body: bool = False) -> dict[int | str, dict[str, Any]]:
     """Give the `responses` of a route that can fail with `errors`, and with what every route can fail with.
 
@@ -60,6 +64,6 @@ def answers(*errors: type[GatewayError], body: bool = False) -> dict[int | str, 
     for status in (InvalidInput.status, 408, 413, 415) if body else ():
         codes.setdefault(status, []).append(InvalidInput.code)
     return {
-        status: {"model": ErrorAnswer, "description": f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(names))}"}
+        status: {"content": _CONTENT, "description": f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(names))}"}
         for status, names in sorted(codes.items())
     }

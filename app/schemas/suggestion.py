@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 
 from app.schemas.body import Body
+from app.schemas.described import Described
 from app.schemas.send_message import Line, Model, Provider
 
 MAX_WISHES: Final = 20
@@ -34,10 +35,10 @@ _WISHES_SCHEMA: Final[dict[str, Any]] = {
 Wishes = Annotated[tuple[str, ...], BeforeValidator(_wishes), WithJsonSchema(_WISHES_SCHEMA)]
 
 
-class Filters(BaseModel):
+class Filters(Described):
     """What the places should be like; each a text or several, and names that are not here have no effect."""
 
-    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
     cuisine_type: Wishes = ()
     price_range: Wishes = ()

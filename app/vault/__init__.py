@@ -1,4 +1,4 @@
-"""Seals provider keys for storage and opens them for one use; the only importer of cryptography."""
+"""Seals provider keys for storage and opens them for one use; only `ciphers` imports cryptography."""
 
 from app.vault.cipher import Binding, Sealed, Vault
 from app.vault.keyring import generate_key

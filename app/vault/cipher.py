@@ -15,12 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from app.errors import ConfigError, CredentialUnreadable, Origin
 from app.secret import Secret
+from app.vault import ciphers
 from app.vault.keyring import FIELD_KEY_VARIABLE, Subkeys, read_keyring
 
 _VERSION: Final = "v1"
@@ -55,7 +52,8 @@ class Vault:
 
     _keys: dict[str, Subkeys] = field(repr=False)
     _current: Subkeys = field(repr=False)
-    _fernet: Fernet | None = field(repr=False)
+    _field_key: Secret | None = field(repr=False)
+    """Voyage's key, in the form that Fernet takes."""
 
     @classmethod
     def from_config(cls, keys: Secret | None, field_encryption_key: Secret | None) -> "Vault":
@@ -64,8 +62,8 @@ class Vault:
         Voyage's key alone is enough. Raises `ConfigError` that names the variable, never a value.
         """
         keyring = read_keyring(keys, field_encryption_key)
-        fernet = Fernet(_padded(field_encryption_key.reveal())) if field_encryption_key is not None else None
-        return cls({key.kid: key for key in keyring}, keyring[0], fernet)
+        field_key = Secret(_padded(field_encryption_key.reveal())) if field_encryption_key is not None else None
+        return cls({key.kid: key for key in keyring}, keyring[0], field_key)
 
     @property
     def kids(self) -> tuple[str, ...]:
@@ -81,8 +79,7 @@ class Vault:
         """Encrypt `secret` for the one row that `binding` describes."""
         kid = self._current.kid
         nonce = os.urandom(_NONCE_BYTES)
-        cipher = AESGCM(self._current.encrypt)
-        ciphertext = cipher.encrypt(nonce, secret.reveal().encode(), _associated(kid, binding))
+        ciphertext = ciphers.seal(self._current.encrypt, nonce, secret.reveal().encode(), _associated(kid, binding))
         return Sealed(kid=kid, text=f"{_VERSION}.{kid}.{_encoded(nonce + ciphertext)}")
 
     def open(self, text: str, binding: Binding) -> Secret:
@@ -93,10 +90,9 @@ class Vault:
         if key is None or data is None:
             raise _unreadable(binding)
         nonce, ciphertext = data[:_NONCE_BYTES], data[_NONCE_BYTES:]
-        try:
-            opened = AESGCM(key.encrypt).decrypt(nonce, ciphertext, _associated(key.kid, binding))
-        except InvalidTag:
-            raise _unreadable(binding) from None
+        opened = ciphers.unseal(key.encrypt, nonce, ciphertext, _associated(key.kid, binding))
+        if opened is None:
+            raise _unreadable(binding)
         return Secret(opened.decode())
 
     def fingerprint(self, secret: Secret) -> str:
@@ -116,12 +112,15 @@ class Vault:
 
         Raises `ConfigError` without Voyage's key and `CredentialUnreadable` for a token of another key.
         """
-        if self._fernet is None:
+        if self._field_key is None:
             message = f"{FIELD_KEY_VARIABLE} is not set; Voyage's keys cannot be read without it."
             raise ConfigError(message)
+        opened = ciphers.open_fernet(self._field_key.reveal(), token)
+        if opened is None:
+            raise CredentialUnreadable
         try:
-            return Secret(self._fernet.decrypt(token.encode()).decode())
-        except (InvalidToken, ValueError):
+            return Secret(opened.decode())
+        except ValueError:
             raise CredentialUnreadable from None
 
 

@@ -2,14 +2,13 @@
 
 import base64
 import binascii
+import hashlib
+import hmac
 import itertools
 import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Final
-
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.errors import ConfigError
 from app.secret import Secret
@@ -94,8 +93,8 @@ def _derived(field_encryption_key: Secret) -> tuple[str, bytes]:
         message = f"{FIELD_KEY_VARIABLE}: is not random; make a new one."
         raise ConfigError(message)
     # Derived, so that the key Voyage encrypts with is never itself a key of ours.
-    kid = _DERIVED + _hkdf(source, "voyage/kid", 4).hex()
-    return kid, _hkdf(source, "voyage/master", _KEY_BYTES)
+    kid = _DERIVED + hkdf(source, "voyage/kid", 4).hex()
+    return kid, hkdf(source, "voyage/master", _KEY_BYTES)
 
 
 def _decoded(text: str) -> bytes | None:
@@ -116,11 +115,13 @@ def _weak(key: bytes) -> bool:
 def _subkeys(kid: str, master: bytes) -> Subkeys:
     return Subkeys(
         kid=kid,
-        encrypt=_hkdf(master, "credential/encrypt"),
-        fingerprint=_hkdf(master, "credential/fingerprint"),
-        check=_hkdf(master, "key/check"),
+        encrypt=hkdf(master, "credential/encrypt"),
+        fingerprint=hkdf(master, "credential/fingerprint"),
+        check=hkdf(master, "key/check"),
     )
 
 
-def _hkdf(master: bytes, purpose: str, length: int = _KEY_BYTES) -> bytes:
-    return HKDF(algorithm=SHA256(), length=length, salt=None, info=f"llm-gateway/{purpose}/1".encode()).derive(master)
+def hkdf(master: bytes, purpose: str, length: int = _KEY_BYTES) -> bytes:
+    """Derive up to 32 bytes by HKDF with SHA-256, no salt and one round: RFC 5869, sections 2.2 and 2.3."""
+    extracted = hmac.digest(bytes(hashlib.sha256().digest_size), master, hashlib.sha256)
+    return hmac.digest(extracted, f"llm-gateway/{purpose}/1".encode() + b"\x01", hashlib.sha256)[:length]

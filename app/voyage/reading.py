@@ -1,5 +1,6 @@
 """Voyage's JSON, read without trust: any field may be missing, of another type, endless, or made to be misread."""
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
@@ -8,25 +9,21 @@ _SLACK: Final = 4
 """How many characters of a text are looked at for each one that may be left of it."""
 _JOINERS: Final = "\u200c\u200d"
 """The two format characters that belong to words and emoji."""
-_EMOJI_STYLE: Final = "\ufe0f"
-_UNSEEN: Final = frozenset(
-    chr(code)
-    for first, last in (
-        (0x034F, 0x034F),
-        (0x115F, 0x1160),
-        (0x17B4, 0x17B5),
-        (0x180B, 0x180F),
-        (0x2065, 0x2065),
-        (0x3164, 0x3164),
-        (0xFE00, 0xFE0F),
-        (0xFFA0, 0xFFA0),
-        (0xFFF0, 0xFFF8),
-        (0xE0000, 0xE0FFF),
-    )
-    for code in range(first, last + 1)
-) - {_EMOJI_STYLE}
+_UNSEEN_RANGES: Final = (
+    (0x034F, 0x034F),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x2065, 0x2065),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0E),  # not FE0F, the style of emoji
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFF8),
+    (0xE0000, 0xE0FFF),
+)
 """What Unicode calls default ignorable beside the format characters: variation selectors, fillers, and codes kept free
 for more of them (DerivedCoreProperties.txt, Default_Ignorable_Code_Point)."""
+_UNSEEN: Final = re.compile("[{}]".format("".join(f"{chr(first)}-{chr(last)}" for first, last in _UNSEEN_RANGES)))
 
 
 def one_line(value: object, max_chars: int) -> str | None:
@@ -53,7 +50,7 @@ def sequence(value: object) -> Sequence[object]:
 
 
 def _shown(character: str) -> str:
-    if character in _UNSEEN:
+    if _UNSEEN.match(character):
         return ""
     match unicodedata.category(character):
         case "Cc" | "Zl" | "Zp":

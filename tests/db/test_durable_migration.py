@@ -10,7 +10,8 @@ from alembic import command
 from sqlalchemy.exc import DBAPIError
 
 from app.db.messages import list_messages
-from app.db.migrate import current_revision_is_head, migration_config, upgrade
+from app.db.migrate import migration_config, upgrade
+from app.db.revision import current_revision_is_head
 from app.db.run_events import add_event
 from app.db.runs import active_run, get_run
 from app.db.session import Database

@@ -8,7 +8,8 @@ import pytest
 from alembic import command
 
 from app.db.learned_wires import Place, learn_wire, list_learned, unlearn_wire
-from app.db.migrate import current_revision_is_head, migration_config, upgrade
+from app.db.migrate import migration_config, upgrade
+from app.db.revision import current_revision_is_head
 from app.db.session import Database
 from app.providers.catalog import CATALOG
 from app.providers.provider import Wire

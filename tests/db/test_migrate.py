@@ -16,8 +16,9 @@ from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.schema import UniqueConstraint
 
 from app.db.engine import open_engine
-from app.db.migrate import current_revision_is_head, migration_config, upgrade
-from app.db.models import Base
+from app.db.migrate import migration_config, upgrade
+from app.db.revision import current_revision_is_head
+from app.db.schema import SCHEMA
 from app.db.session import Database
 from app.errors import ConfigError, StorageUnavailable
 
@@ -31,7 +32,7 @@ TABLES = {
 
 
 def differences(connection: Connection) -> list[object]:
-    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata))
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), SCHEMA))
 
 
 def tables(connection: Connection) -> set[str]:
@@ -62,7 +63,7 @@ async def test_every_constraint_has_the_models_name(database: Database) -> None:
         connection = await session.connection()
         found = await connection.run_sync(names)
 
-    for table in Base.metadata.tables.values():
+    for table in SCHEMA.tables.values():
         wanted = {constraint.name for constraint in table.constraints} | {index.name for index in table.indexes}
         assert wanted <= found | {c.name for c in table.constraints if isinstance(c, UniqueConstraint)}
         assert None not in wanted

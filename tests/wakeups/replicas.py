@@ -6,7 +6,8 @@ from typing import Final
 from uuid import uuid4
 
 from app.secret import Secret
-from app.wakeups import ValkeyWakeups, Watch
+from app.wakeups import Watch
+from app.wakeups.valkey import ValkeyWakeups
 from tests.valkey_server import ValkeyServer
 
 HEARD_S: Final = 10.0

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from app.wakeups import ValkeyWakeups
+from app.wakeups.valkey import ValkeyWakeups
 from tests.valkey_server import ValkeyServer
 from tests.wakeups.replicas import HEARD_S, Replicas, reaches, settled
 

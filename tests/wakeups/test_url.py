@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.secret import Secret
-from app.wakeups import ValkeyWakeups, valkey_url_complaint
+from app.wakeups import valkey_url_complaint
+from app.wakeups.valkey import ValkeyWakeups
 
 PASSWORD = "hunter2-hunter2"
 GOOD = [

@@ -5,9 +5,8 @@ from uuid import uuid4
 from structlog.testing import capture_logs
 
 from app.secret import Secret
-from app.wakeups import ValkeyWakeups
 from app.wakeups import valkey as module
-from app.wakeups.valkey import MAX_WAITING
+from app.wakeups.valkey import MAX_WAITING, ValkeyWakeups
 from tests.valkey_server import ValkeyServer
 from tests.wakeups.replicas import HEARD_S, Replicas, settled
 
