@@ -66,6 +66,18 @@ class Pieces:
         else:
             self._say(call, None, None, arguments)
 
+    def more(self, key: int | str, arguments: str) -> None:
+        """Take more of the call `key`; what belongs to no call, but to a tool that the provider runs, is left out."""
+        if call := self._by_key.get(key):
+            self.flush()
+            self._say(call, None, None, arguments)
+
+    def close(self, key: int | str) -> None:
+        """Take the end of what the wire calls `key`; a call that ends without arguments has an empty object."""
+        if (call := self._by_key.get(key)) and not call.said:
+            self.flush()
+            self._say(call, None, None, "{}")
+
     def whole_call(self, key: int | str, id_: str | None, name: str | None, arguments: str) -> None:
         """Take a call as it is told once more at its end: what came in pieces is not said again."""
         known = self._by_key.get(key)

@@ -37,27 +37,29 @@ class SseParser:
         self._data: list[str] = []
         self._size = 0
         self._started = False
+        self._after_cr = False
+        """Whether the last byte was a CR, which ended its line: an LF that follows belongs to it."""
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Take the next bytes and give the events they complete; raises `OversizeError`."""
+        if self._after_cr and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_cr = False
         if self._started and not self._held and not self._data and not self._type:
             events = self._whole(chunk)
             if events is not None:
                 return events
-        # A CR at the very end may be the first half of a CRLF: what follows it decides.
-        after_cr = bool(self._pieces) and self._pieces[-1].endswith(b"\r")
-        if not after_cr and _LINE_END.search(chunk) is None:
+        if _LINE_END.search(chunk) is None:
             self._hold(chunk)
             return []
         buffer = b"".join((*self._pieces, chunk))
         if not self._started:
             self._started = True
             buffer = buffer.removeprefix(_BOM)
-        last_cr = b"\r" if buffer.endswith(b"\r") else b""
-        body = buffer.removesuffix(last_cr)
-        *lines, rest = _LINE_END.split(body) if b"\r" in body else body.split(b"\n")
+        self._after_cr = buffer.endswith(b"\r")
+        *lines, rest = _LINE_END.split(buffer) if b"\r" in buffer else buffer.split(b"\n")
         self._pieces, self._held = [], 0
-        self._hold(rest + last_cr)
+        self._hold(rest)
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def _whole(self, chunk: bytes) -> list[SseEvent] | None:

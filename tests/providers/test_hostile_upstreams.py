@@ -17,6 +17,7 @@ from app.errors import GatewayError
 from app.providers import litellm_setup
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
+from app.providers.native_lane import WIRES, NativeLane
 from app.providers.provider import Deadlines, Wire
 from app.providers.transport import Transport
 from tests.providers.calls import Outcome, request_to, route_to
@@ -47,8 +48,16 @@ async def _litellm(transport: Transport) -> AsyncGenerator[ModelClient]:
         await lane.close()
 
 
-LANES: Final[Mapping[str, OpenLane]] = {"litellm": _litellm}
+@asynccontextmanager
+async def _native(transport: Transport) -> AsyncGenerator[ModelClient]:
+    yield NativeLane(transport)
+
+
+LANES: Final[Mapping[str, OpenLane]] = {"litellm": _litellm, "native": _native}
 lanes = pytest.mark.parametrize("lane", LANES)
+lanes_on_their_wires = pytest.mark.parametrize(
+    ("lane", "wire"), [(lane, wire) for lane in LANES for wire in Wire if lane != "native" or wire in WIRES]
+)
 plays = pytest.mark.parametrize("play", HOSTILE)
 
 
@@ -106,9 +115,8 @@ async def test_every_play_ends_with_its_own_error_and_leaves_the_process_small(l
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("wire", Wire)
+@lanes_on_their_wires
 @plays
-@lanes
 async def test_no_play_makes_others_wait(lane: str, play: str, wire: Wire, hostile: str) -> None:
     async with warm(lane, wire) as client:
         for _ in range(ROUNDS):
@@ -121,8 +129,7 @@ async def test_no_play_makes_others_wait(lane: str, play: str, wire: Wire, hosti
             assert strain.grown_bytes < MAX_GROWTH_BYTES
 
 
-@lanes
-@pytest.mark.parametrize("wire", Wire)
+@lanes_on_their_wires
 async def test_a_redirect_takes_neither_key_nor_question_to_a_second_host(lane: str, wire: Wire) -> None:
     async with warm(lane, wire) as client, Upstream() as first, Upstream() as second:
         for status in (301, 302, 307, 308):

@@ -102,8 +102,10 @@ async def test_nothing_stays_behind(lane: ModelClient, upstream: Upstream) -> No
 @pytest.mark.prove
 @pytest.mark.timeout(600)
 async def test_nothing_stays_behind_a_thousand_calls(lane: ModelClient, upstream: Upstream) -> None:
-    times = await check_for_leaks(lane, upstream, 50)
+    rounds = -(-1_000 // (len(Exit) * len(wires_of(lane))))
 
-    assert len(times) == 50 * len(Exit) * len(wires_of(lane))
+    times = await check_for_leaks(lane, upstream, rounds)
+
+    assert len(times) >= 1_000
     assert max(times) < 1.0
     print(f"{len(times)} exits: slowest close {max(times) * 1000:.0f} ms")  # noqa: T201 - the figure of the proof

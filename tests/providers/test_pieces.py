@@ -99,6 +99,15 @@ def test_a_call_that_is_told_at_its_end_only_is_told() -> None:
     ]
 
 
+def test_the_input_of_a_tool_that_the_provider_runs_is_no_call() -> None:
+    block: dict[str, Any] = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+    start = {"type": "content_block_start", "index": 1, "content_block": block}
+    delta = {"type": "input_json_delta", "partial_json": '{"query":"x"}'}
+    piece = {"type": "content_block_delta", "index": 1, "delta": delta}
+
+    assert said(anthropic_messages.say, start, piece) == []
+
+
 def test_content_in_parts_is_text_and_reasoning() -> None:
     content = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},

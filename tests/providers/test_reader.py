@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.errors import NOWHERE
-from app.events import FinishReason
+from app.events import FinishReason, Usage
 from app.providers.provider import Wire
 from app.providers.wires.reader import EVENT_LIMIT, WireReader
 from app.providers.wires.reading import count
@@ -74,6 +74,53 @@ def test_an_end_that_nobody_knows_is_never_complete(wire: Wire, body: bytes, cod
     assert reader.error is not None
     assert reader.error.code == code
     assert reader.reading.finish is None
+
+
+CALL = {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        (Wire.OPENAI_CHAT, sse({"choices": [{"delta": {"tool_calls": [{"index": 0}]}}]}) + chat("stop")),
+        (
+            Wire.OPENAI_RESPONSES,
+            sse(
+                {"type": "response.output_item.done", "output_index": 0, "item": CALL},
+                {"type": "response.completed", "response": {"output": []}},
+            ),
+        ),
+    ],
+    ids=["a plain stop", "told at its end"],
+)
+def test_an_answer_that_calls_ends_with_its_calls(wire: Wire, body: bytes) -> None:
+    reader = read(wire, body)
+
+    assert (reader.error, reader.reading.finish) == (None, FinishReason.TOOL_CALLS)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "usage"),
+    [
+        ({}, {}, None),
+        ({"input_tokens": 3, "cache_read_input_tokens": 2}, {"output_tokens": 4}, Usage(input=5, output=4, cached=2)),
+        ({"input_tokens": 3, "output_tokens": 1}, {"input_tokens": 0, "output_tokens": 4}, Usage(input=3, output=4)),
+        ({"input_tokens": 3, "output_tokens": 1}, {}, Usage(input=3, output=1)),
+        ({"input_tokens": 3, "output_tokens": 1}, {"output_tokens": 0}, Usage(input=3, output=0)),
+        ({"input_tokens": 0}, {"input_tokens": 7, "output_tokens": 4}, Usage(input=7, output=4)),
+    ],
+    ids=["none", "parts", "zero at the end", "start only", "no output", "end only"],
+)
+def test_counts_of_the_start_and_the_end_are_joined(
+    start: dict[str, int], end: dict[str, int], usage: Usage | None
+) -> None:
+    body = sse(
+        {"type": "message_start", "message": {"usage": start}},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": end},
+        {"type": "message_stop"},
+    )
+
+    assert read(Wire.ANTHROPIC_MESSAGES, body).reading.usage == usage
 
 
 @pytest.mark.parametrize("odd", [10**30, float("nan"), float("inf"), -1, True, "7", None, [], 2**53 + 1])

@@ -71,6 +71,15 @@ def test_any_bytes_mean_the_same_in_whole_events_and_byte_by_byte(chunks: list[l
     assert found == expected
 
 
+def test_an_event_is_given_with_the_cr_that_ends_it() -> None:
+    parser = SseParser(limit=100)
+
+    assert parser.feed(b"data: a\r\r") == [SseEvent("", "a")]
+    assert parser.feed(b"data: b\r\n\r") == [SseEvent("", "b")]
+    assert parser.feed(b"\ndata: c\r") == []
+    assert parser.feed(b"\n\n") == [SseEvent("", "c")]
+
+
 def test_an_unfinished_event_is_not_given() -> None:
     assert SseParser(limit=100).feed(b"data: half\n") == []
 

@@ -27,9 +27,9 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
         case "error":
             return event
         case "message_start":
-            reading.usage = _usage(table(table(event.get("message")).get("usage")), None)
+            _count(table(table(event.get("message")).get("usage")), reading)
         case "message_delta":
-            reading.usage = _usage(table(event.get("usage")), reading.usage)
+            _count(table(event.get("usage")), reading)
             reason = table(event.get("delta")).get("stop_reason")
             if isinstance(reason, str):
                 if reason not in FINISH:
@@ -43,14 +43,18 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
     return None
 
 
-def _usage(usage: Mapping[str, Any], before: Usage | None) -> Usage:
+def _count(usage: Mapping[str, Any], reading: Reading) -> None:
     """Join the counts of the start with those of the end; input tokens read from a cache are reported apart."""
-    cached = count(usage.get("cache_read_input_tokens"))
-    whole = count(usage.get("input_tokens")) + cached + count(usage.get("cache_creation_input_tokens"))
-    return Usage(
-        input=whole or (before.input if before else 0),
-        output=count(usage.get("output_tokens")),
-        cached=cached or (before.cached if before else 0),
+    if not usage:
+        return
+    # Some gateways send 0 of the input at the end, having told it at the start; the output's last count stands.
+    told = {name: value for name, value in usage.items() if value or (name == "output_tokens" and value is not None)}
+    counted = reading.counted = {**(reading.counted or {}), **told}
+    cached = count(counted.get("cache_read_input_tokens"))
+    reading.usage = Usage(
+        input=count(counted.get("input_tokens")) + cached + count(counted.get("cache_creation_input_tokens")),
+        output=count(counted.get("output_tokens")),
+        cached=cached,
     )
 
 
@@ -68,6 +72,8 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
                 pieces.text(text)
             elif thought := string(block.get("thinking")):
                 pieces.reasoning(thought)
+        case "content_block_stop":
+            pieces.close(_number(event))
         case _:
             pass
 
@@ -78,7 +84,7 @@ def _say_delta(event: Mapping[str, Any], delta: Mapping[str, Any], pieces: Piece
     elif thought := string(delta.get("thinking")):
         pieces.reasoning(thought)
     elif arguments := string(delta.get("partial_json")):
-        pieces.call(_number(event), None, None, arguments)
+        pieces.more(_number(event), arguments)
 
 
 def _number(event: Mapping[str, Any]) -> int:

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
 from app.providers.provider import Wire
 from app.providers.wires.reader import Understood
 from app.providers.wires.reading import Reading, table
+
+_LINE_ENDS: Final = tuple((end.encode(), json.dumps(end)[1:-1].encode()) for end in "\u0085\u2028\u2029")
+"""What Unicode takes for ends of lines; litellm's readers split there too, and lose the text."""
 
 
 def frames(wire: Wire, events: Sequence[Understood], reading: Reading) -> bytes:
@@ -32,9 +35,12 @@ def _frame(wire: Wire, kind: str, data: dict[str, Any]) -> bytes:
 def _dump(data: dict[str, Any]) -> bytes:
     """Write compact JSON; the slower writer takes what only the slower parser took."""
     try:
-        return orjson.dumps(data)
+        line = orjson.dumps(data)
     except orjson.JSONEncodeError:
         return json.dumps(data, separators=(",", ":")).encode()
+    for character, escaped in _LINE_ENDS:
+        line = line.replace(character, escaped)
+    return line
 
 
 def _join(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -38,7 +38,9 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
         if isinstance(reason, str) and reason:
             if reason.lower() not in FINISH:
                 return unknown_end(reason)
-            reading.finish = FINISH[reason.lower()]
+            # Several servers that speak this wire end tool calls with a plain stop.
+            called = FINISH[reason.lower()] is FinishReason.STOP and reading.tools
+            reading.finish = FinishReason.TOOL_CALLS if called else FINISH[reason.lower()]
     if usage := table(event.get("usage")) or table(groq.get("usage")):
         reading.usage = Usage(
             input=count(usage.get("prompt_tokens")),
@@ -62,6 +64,8 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
             pieces.text(content)
         elif content:
             _say_parts(content, pieces)
+        if refusal := string(delta.get("refusal")):
+            pieces.text(refusal)
         if calls := delta.get("tool_calls"):
             _say_calls(calls, pieces)
 

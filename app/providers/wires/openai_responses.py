@@ -26,8 +26,9 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
             reading.finish = FinishReason.CONTENT_FILTER if filtered else FinishReason.LENGTH
         case "response.failed" | "error" | "response.error":
             return event
-        case "response.function_call_arguments.delta":
-            reading.tools = True
+        case "response.function_call_arguments.delta" | "response.output_item.done":
+            # A call may be told at its end only, and the output of the end left empty.
+            reading.tools = reading.tools or "delta" in event or table(event.get("item")).get("type") == "function_call"
             return None
         case _:
             return event if event.get("error") else None
@@ -50,7 +51,7 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
             if text := string(event.get("delta")):
                 pieces.text(text)
         case "response.function_call_arguments.delta":
-            pieces.call(_number(event), None, None, string(event.get("delta")))
+            pieces.more(_number(event), string(event.get("delta")))
         case "response.output_item.added" | "response.output_item.done":
             item = table(event.get("item"))
             if item.get("type") == "function_call":

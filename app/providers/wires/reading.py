@@ -24,7 +24,7 @@ class Reading:
     """Set once the wire said why the answer ends: from then on nothing of the text can be missing."""
     usage: Usage | None = None
     counted: dict[str, Any] | None = None
-    """What `usage` was made of, for a wire that repeats it in every event."""
+    """What `usage` was made of, for a wire that repeats it, or tells it in parts."""
     tools: bool = False
     """Whether a tool call was seen, for wires that finish it with a plain stop."""
     reason: FinishReason | None = None
