@@ -15,6 +15,7 @@ from app.auth.caller import Authenticator, Caller, Scope
 from app.db.session import Database
 from app.doctor.desk import Doctor
 from app.errors import Forbidden, InvalidInput, KeyStorageNotConfigured, NotFound
+from app.providers.circuit import Circuits
 from app.providers.families import Families
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ToolSpec
@@ -51,6 +52,8 @@ class Services:
     models: ModelsCache
     families: Families
     """Which wire a model is called on."""
+    circuits: Circuits
+    """Which providers are left alone for a while."""
     voyage: VoyageClient | None
     """None where no Voyage is configured: nobody signs in with it, and no trip can be read."""
     hub: RunHub

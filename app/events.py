@@ -114,16 +114,20 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRetrying:
-    """The provider failed before its first token and is asked again."""
+    """The provider failed before its first token; it is asked again, or another one is."""
 
     type: ClassVar = "run.retrying"
     attempt: int
     delay_s: float
     reason: str
+    provider: str | None = None
+    model: str | None = None
+    """Who is asked now, where that is another one than before; both or neither."""
 
     def data(self) -> dict[str, Any]:
         """Give the fields of the wire; `reason` is the code of the error that is being retried."""
-        return {"attempt": self.attempt, "delay_s": self.delay_s, "reason": self.reason}
+        data: dict[str, Any] = {"attempt": self.attempt, "delay_s": self.delay_s, "reason": self.reason}
+        return data if self.provider is None else data | {"provider": self.provider, "model": self.model}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

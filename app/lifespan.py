@@ -34,7 +34,6 @@ from app.errors import ConfigError
 from app.providers import litellm_loading
 from app.providers.address import AddressGuard
 from app.providers.advised_client import AdvisedClient
-from app.providers.families import Families
 from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
@@ -44,6 +43,7 @@ from app.providers.native_lane import NativeLane
 from app.providers.provider import Lane
 from app.providers.registry import Registry
 from app.providers.transport import Transport
+from app.runs.clients import make_clients
 from app.runs.clock import utc_now
 from app.runs.credentials import InstanceKey
 from app.runs.event_log import EventLog
@@ -54,7 +54,6 @@ from app.runs.replica import Replica, run_topic
 from app.runs.retry import RetryPolicy
 from app.runs.runner import Runner
 from app.runs.spill import Spill, restore
-from app.runs.wire_memory import WireMemory
 from app.settings import Settings, as_secret
 from app.tokens import TokenBook
 from app.vault import Vault
@@ -107,10 +106,10 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         ground = await _open_ground(blueprint, database, voyage, stack)
         readers = Readers(database, ground.hub, ground.wakeups)
         stack.push_async_callback(readers.close)
-        lanes = Lanes(native=NativeLane(transport), litellm=lane)
-        families = Families(blueprint.client or lanes, WireMemory(database))
-        runner = _runner(blueprint, ground, families, ModelLookup(models))
-        doctor = _doctor(blueprint, database, transport, families)
+        client = blueprint.client or Lanes(native=NativeLane(transport), litellm=lane)
+        clients = make_clients(client, database, circuit_failures=settings.circuit_failures)
+        runner = _runner(blueprint, ground, clients.families, ModelLookup(models))
+        doctor = _doctor(blueprint, database, transport, clients.insistent)
         stack.push_async_callback(doctor.close)
         if blueprint.client is None and _needs_litellm(blueprint):
             # Last, so that the server listens before the import takes its share of the processor.
@@ -123,7 +122,8 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
             registry=blueprint.registry,
             transport=transport,
             models=models,
-            families=families,
+            families=clients.families,
+            circuits=clients.circuits,
             voyage=voyage,
             lane=lane if blueprint.client is None else None,
             hub=ground.hub,

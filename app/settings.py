@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     send_timeout_seconds: float = Field(default=30.0, gt=0, allow_inf_nan=False)
     shutdown_grace_seconds: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     max_attempts: int = Field(default=3, ge=1, le=10)
+    circuit_failures: int = Field(default=10, ge=0, le=1000)
+    """In a row, after which a provider is left alone for a while; 0 for never."""
     max_answer_chars: int = Field(default=2_000_000, gt=0)
     lane: Literal["native", "litellm"] | None = None
     """Who speaks to all providers; None leaves it to each."""

@@ -17,6 +17,7 @@ class AiSettingsChange(TypedDict, total=False):
 
     preferred_provider: str | None
     preferred_model: str | None
+    fallbacks: list[dict[str, str | None]] | None
 
 
 _MINE: Final = select(AiSettings).where(AiSettings.user_id == bindparam("p_user"))

@@ -202,6 +202,8 @@ class AiSettings(Base):
     user_id: Mapped[str] = mapped_column(String(255))
     preferred_provider: Mapped[str | None] = mapped_column(String(100))
     preferred_model: Mapped[str | None] = mapped_column(String(255))
+    fallbacks: Mapped[list[Any] | None]
+    """Where messages go when that fails, in order: objects of `provider` and `model`."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

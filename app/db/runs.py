@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, String, and_, bindparam, func, insert, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Conversation, Message, Replica, Run
@@ -43,17 +43,21 @@ _TOUCH: Final = (
     .values(updated_at=bindparam("p_now"))
     .execution_options(synchronize_session=False)
 )
+_ANSWERED: Final[dict[str, Any]] = {
+    name: func.coalesce(bindparam(f"p_{name}", type_=String), text(name)) for name in ("provider", "model")
+}
+_SAID: Final[dict[str, Any]] = _ANSWERED | {name: bindparam(f"p_{name}") for name in _ENDED}
 _END_RUN: Final = (
     update(Run)
     .where(*_HELD)
-    .values({name: bindparam(f"p_{name}") for name in (*_ENDED, "attempts", "finished_at", "last_seq")})
+    .values(_SAID | {name: bindparam(f"p_{name}") for name in ("attempts", "finished_at", "last_seq")})
     .returning(Run.message_id)
     .execution_options(synchronize_session=False)
 )
 _END_MESSAGE: Final = (
     update(Message)
     .where(Message.id == bindparam("p_message"))
-    .values({name: bindparam(f"p_{name}") for name in (*_ENDED, "content", "tool_calls")})
+    .values(_SAID | {name: bindparam(f"p_{name}") for name in ("content", "tool_calls")})
     .execution_options(synchronize_session=False)
 )
 _UNSYNCHRONIZED: Final = {"synchronize_session": False}
@@ -105,6 +109,9 @@ class RunEnd:
     attempts: list[dict[str, Any]] | None = None
     ttft_ms: int | None = None
     latency_ms: int | None = None
+    provider: str | None = None
+    model: str | None = None
+    """Who answered; None where that is who was to."""
 
 
 async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> Begun:
@@ -189,6 +196,8 @@ async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
         "p_usage": end.usage,
         "p_ttft_ms": end.ttft_ms,
         "p_latency_ms": end.latency_ms,
+        "p_provider": end.provider,
+        "p_model": end.model,
     }
     counted = {"p_attempts": end.attempts, "p_finished_at": now, "p_last_seq": events[-1].seq if events else None}
     message_id = await session.scalar(_END_RUN, held | ended | counted)
@@ -198,16 +207,6 @@ async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
     await session.execute(_END_MESSAGE, ended | said)
     await add_events(session, run_id, events)
     return True
-
-
-async def note_attempts(session: AsyncSession, run_id: UUID, attempts: Sequence[dict[str, Any]], *, epoch: int) -> None:
-    """Note the model calls made so far and the one about to be made."""
-    await session.execute(
-        update(Run)
-        .where(Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
-        .values(attempts=list(attempts)),
-        execution_options=_UNSYNCHRONIZED,
-    )
 
 
 async def request_cancel(session: AsyncSession, *, user_id: str, run_id: UUID) -> Run:

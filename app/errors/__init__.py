@@ -11,7 +11,7 @@
     |  +- QuotaExhausted, RateLimited, ContentFiltered
     +- ProviderError                   the provider answered, wrongly
     |  +- ModelNotFound, EndpointMismatch, InvalidRequest, ContextLengthExceeded
-    |  +- ProviderInternalError, ProviderUnavailable, ProviderOverloaded
+    |  +- ProviderInternalError, ProviderUnavailable (and ProviderResting), ProviderOverloaded
     |  +- InvalidProviderResponse, StreamInterrupted, StreamStalled, UnknownError
     +- NetworkError                    the provider was not reached
     |  +- ProviderUnreachable, TlsError, ProviderTimeout
@@ -85,6 +85,7 @@ from app.errors.upstream import (
     ProviderError,
     ProviderInternalError,
     ProviderOverloaded,
+    ProviderResting,
     ProviderTimeout,
     ProviderUnavailable,
     ProviderUnreachable,
@@ -149,6 +150,7 @@ __all__ = [
     "ProviderInternalError",
     "ProviderNotAvailable",
     "ProviderOverloaded",
+    "ProviderResting",
     "ProviderRetired",
     "ProviderTimeout",
     "ProviderUnavailable",

@@ -110,6 +110,10 @@ class ProviderUnavailable(ProviderError):
     says, action_default = "{provider} is not available right now.", "Try again in a moment."
 
 
+class ProviderResting(ProviderUnavailable):
+    """It has failed so often that it is not asked for a while; no call was made. `retry_after_s` says how long."""
+
+
 class ProviderOverloaded(ProviderError):
     """The provider says that it is overloaded (529, `overloaded_error`)."""
 

@@ -36,11 +36,15 @@ class CallDeadline:
         self._waiting: asyncio.Task[Any] | None = None
         self._cancelling = 0
         self._expired = False
+        self._waiting_since = 0.0
+        self._waited_s = 0.0
 
     def progress(self) -> None:
         """Note a useful delta: the next one may take its own time."""
         if not self._finishing:
-            self._begun = True
+            if not self._begun:
+                self._begun = True
+                self._exchange.request.on_answering()
             self._next = self._loop.time() + self._limits.idle_s
 
     def finishing(self) -> None:
@@ -50,7 +54,11 @@ class CallDeadline:
             self._next = self._loop.time() + AFTER_FINISH_S
 
     def close(self) -> None:
-        """Drop the timer; nothing is waited for any more."""
+        """Drop the timer, and tell what the provider was waited for; nothing is any more."""
+        self._disarm()
+        self._exchange.request.on_waited(self._waited_s)
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -60,12 +68,14 @@ class CallDeadline:
         due = min(self._next, self._end)
         if self._timer is None or self._goes_off > due + _TICK_S:
             self._arm(due)
+        self._waiting_since = self._loop.time()
         task = asyncio.current_task()
         self._waiting, self._cancelling = task, task.cancelling() if task is not None else 0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """Raise `TimeoutError` if it did."""
         task, self._waiting = self._waiting, None
+        self._waited_s += self._loop.time() - self._waiting_since
         if not self._expired:
             return
         self._expired = False
@@ -75,7 +85,7 @@ class CallDeadline:
             raise TimeoutError from error
 
     def _arm(self, due: float) -> None:
-        self.close()
+        self._disarm()
         self._goes_off = due
         self._timer = self._loop.call_at(due, self._look)
 

@@ -293,4 +293,5 @@ def demo_row(base_url: str) -> Provider:
         needs_api_key=False,
         guarded=False,
         gateway=True,
+        counted=False,
     )

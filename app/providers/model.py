@@ -39,7 +39,7 @@ class ToolSpec:
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
-def _unheard(_: Wire) -> None:
+def _unheard(*_: object) -> None:
     pass
 
 
@@ -62,6 +62,10 @@ class ModelRequest:
     """The conversation's id, for a provider with a `session_header`."""
     on_wire: Callable[[Wire], None] = _unheard
     """Told each wire that is tried, before it is; the last one is the one that answers."""
+    on_answering: Callable[[], None] = _unheard
+    """Told once the first useful delta is here."""
+    on_waited: Callable[[float], None] = _unheard
+    """Told at the end of each wire's call how many seconds of it were waited for the provider."""
 
 
 @dataclass(frozen=True, slots=True)

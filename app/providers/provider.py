@@ -135,6 +135,8 @@ class Provider:
     deadlines: Deadlines = field(default_factory=Deadlines)
     lane: Lane | None = None
     """None: the lane follows the wire."""
+    counted: bool = True
+    """Whether its failures count for circuits and retries; False for what fails on purpose."""
     enabled: bool = True
     retired: str | None = None
     """When and why the service ended, for a provider that has."""

@@ -14,7 +14,7 @@ from app.db.models import AiSettings
 from app.deps import Services, ServicesDep, SettingsCallerDep, SettingsId
 from app.errors import NotFound
 from app.runs.choice import saved_pair
-from app.schemas.ai_settings import AiSettingsAnswer, AiSettingsBody
+from app.schemas.ai_settings import AiSettingsAnswer, AiSettingsBody, FallbackAnswer
 from app.schemas.error import answers
 
 router: Final = APIRouter(prefix="/api/integrations/ai-settings", tags=["AI settings"])
@@ -89,6 +89,8 @@ def _change(body: AiSettingsBody) -> AiSettingsChange:
         change["preferred_provider"] = body.preferred_provider
     if "preferred_model" in body.model_fields_set:
         change["preferred_model"] = body.preferred_model
+    if "fallbacks" in body.model_fields_set:
+        change["fallbacks"] = [entry.model_dump() for entry in body.fallbacks or ()]
     return change
 
 
@@ -98,6 +100,7 @@ def _answer(stored: AiSettings, services: Services) -> AiSettingsAnswer:
         id=stored.id,
         preferred_provider=provider,
         preferred_model=model,
+        fallbacks=[FallbackAnswer(**entry) for entry in stored.fallbacks or ()],
         created_at=stored.created_at,
         updated_at=stored.updated_at,
     )

@@ -25,7 +25,7 @@ from app.runs.choice import saved_model
 from app.runs.credentials import open_api_key, provider_of
 from app.schemas.error import answers
 from app.schemas.model_detail import ModelDetail, PriceAnswer
-from app.schemas.provider import ModelsAnswer, ModelWire, ProviderAnswer
+from app.schemas.provider import ModelsAnswer, ModelWire, ProviderAnswer, RestingWire
 
 router: Final = APIRouter(prefix="/api/chat/providers", tags=["providers"])
 LIST_SECONDS: Final = 10.0
@@ -128,7 +128,19 @@ def _answer(provider: Provider, services: Services, with_key: set[str]) -> Provi
         api_base=None if by_operator or provider.own_address else provider.api_base,
         instance_configured=_ready_for_all(provider, services, by_operator=by_operator),
         user_configured=provider.id in with_key,
+        resting=_resting(provider, services),
     )
+
+
+def _resting(provider: Provider, services: Services) -> list[RestingWire]:
+    """Tell what of it is left alone; of users' own addresses nothing, as each is somebody's business alone."""
+    if provider.own_address:
+        return []
+    return [
+        RestingWire(wire=rest.target.wire.value, failures=rest.failures, retry_after_s=round(rest.retry_after_s, 1))
+        for rest in services.circuits.resting()
+        if rest.target.provider == provider.id
+    ]
 
 
 def _default_model(provider: Provider, services: Services) -> str | None:

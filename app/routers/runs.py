@@ -14,6 +14,7 @@ from app.auth.caller import Caller
 from app.db import runs
 from app.db.idempotency import Claim
 from app.db.messages import get_message
+from app.db.models import Run
 from app.deps import ChatCallerDep, ConversationId, MessageId, RunId, Services, ServicesDep, left, stream_limits
 from app.errors import (
     ConversationBusy,
@@ -31,11 +32,12 @@ from app.errors import (
 )
 from app.providers.model import ToolSpec
 from app.providers.registry import normalise
+from app.runs import receipt
 from app.runs.prompt import TripNotes
 from app.runs.runner import Earlier
 from app.runs.send import OnConflict, SendMessage, fingerprint
 from app.schemas.error import answers
-from app.schemas.run import CancelAnswer, RunAnswer
+from app.schemas.run import CancelAnswer, RouteAnswer, RunAnswer
 from app.schemas.send_message import KEY, EditBody, RegenerateBody, SendMessageBody, Tool
 
 router: Final = APIRouter(prefix="/api/chat", tags=["runs"])
@@ -134,7 +136,13 @@ async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -
         last_seq = run.last_seq or await services.readers.newest(session, run)
     answer = RunAnswer.model_validate(run)
     cancelling = run.cancel_requested and not answer.status.terminal
-    return answer.model_copy(update={"last_seq": last_seq, "cancelling": cancelling})
+    return answer.model_copy(update={"last_seq": last_seq, "cancelling": cancelling} | _receipt(run))
+
+
+def _receipt(run: Run) -> dict[str, Any]:
+    last = receipt.last_call(run.attempts)
+    route = None if last is None else RouteAnswer(**last)
+    return {"route": route, "overhead_ms": receipt.overhead_ms(run.attempts, run.latency_ms)}
 
 
 @router.post(

@@ -90,6 +90,7 @@ def _suggester(services: Services) -> Suggester:
         instance_key=runner.instance_key,
         models=runner.models,
         limits=runner.limits,
+        budget=runner.budget,
         clock=runner.clock,
         new_id=runner.new_id,
     )

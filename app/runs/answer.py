@@ -2,10 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
-from functools import partial
-from itertools import count
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 from app.errors import (
     GatewayError,
@@ -17,14 +14,17 @@ from app.errors import (
     StorageUnavailable,
     StreamInterrupted,
 )
-from app.events import Event, MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta, Usage
+from app.events import ContextTruncated, Event, MessageDelta, ReasoningDelta, RunRetrying, ToolCallDelta, Usage
 from app.providers.model import Delta, ModelClient, ModelRequest, ReasoningTextDelta, TextDelta, ToolCallPiece
-from app.providers.provider import Route, Wire
+from app.providers.provider import Route
+from app.providers.target import target_of
 from app.runs.assembler import Draft
+from app.runs.attempt import Attempt, new_attempt
 from app.runs.clock import Clock
 from app.runs.estimate import estimate_usage
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
+from app.runs.retry_budget import RetryBudget
 
 FAIR_DELTAS: Final = 8
 """A client can give buffered deltas without ever leaving the loop to others; after so many the run does it."""
@@ -35,16 +35,19 @@ async def _note_nowhere(_: Sequence[dict[str, Any]]) -> None:
     pass
 
 
-def new_attempt(number: int, clock: Clock) -> dict[str, Any]:
-    """Give the note of a model call that is about to be made."""
-    return {"attempt": number, "started_at": clock.now().isoformat(), "ended_ms": None, "error": None}
+class Detour(NamedTuple):
+    """Another way to an answer, after the first one has failed."""
+
+    request: ModelRequest
+    left_out: int
+    """Messages of the history that it does not hold."""
 
 
-def _note_wire(record: dict[str, Any], wire: Wire) -> None:
-    """Note the wire of an attempt; one that was noted before has been refused."""
-    if "wire" in record:
-        record.setdefault("refused_wires", []).append(record["wire"])
-    record["wire"] = wire.value
+Elsewhere = Callable[[GatewayError], Awaitable[Detour | None]]
+
+
+async def _nowhere_else(_: GatewayError) -> None:
+    pass
 
 
 def origin_of(route: Route) -> Origin:
@@ -64,6 +67,7 @@ class Answer:
         client: ModelClient,
         limits: RunLimits,
         clock: Clock,
+        budget: RetryBudget | None = None,
         note: Note | None = None,
     ) -> None:
         """Start the clock for an answer that goes into the journal of `run`; `note` stores each further attempt."""
@@ -72,12 +76,15 @@ class Answer:
         self.ttft_ms: int | None = None
         """Milliseconds from here to the first delta that was shown."""
         self._run = run
-        self._origin = origin_of(route)
+        self.origin = origin_of(route)
+        """Who is asked, for errors."""
         self._message_id = str(run.message_id)
         self._client = client
         self._limits = limits
         self._clock = clock
+        self._budget = RetryBudget() if budget is None else budget
         self._note = note or _note_nowhere
+        self._attempt: Attempt | None = None
         self._asked: ModelRequest | None = None
         self._started = clock.monotonic()
         self._chars = 0
@@ -100,53 +107,84 @@ class Answer:
         """Milliseconds from the start to now."""
         return self._ms_since(self._started)
 
-    async def ask(self, request: ModelRequest) -> None:
-        """Stream the answer, trying again only as long as nothing was shown; raises the last `GatewayError`."""
-        self._asked = request
+    async def ask(self, request: ModelRequest, elsewhere: Elsewhere = _nowhere_else) -> None:
+        """Stream the answer, trying again only as long as nothing was shown; raises the last `GatewayError`.
+
+        Whom it asks when that has failed for good, `elsewhere` says. All of it has the deadline of `request`.
+        """
         total_s = request.deadlines.total_s
         deadline = asyncio.timeout(total_s)
         try:
             async with deadline:
-                await self._ask(request, deadline)
+                await self._ask(request, deadline, elsewhere)
         except TimeoutError:
             if not deadline.expired():
                 raise
-            message = f"{self._origin.label} did not finish the answer within {total_s:g} seconds."
+            message = f"{self.origin.label} did not finish the answer within {total_s:g} seconds."
             phase = Phase.FIRST_TOKEN if self.ttft_ms is None else Phase.MID_STREAM
             self.attempts[-1]["error"] = ProviderTimeout.code
-            raise ProviderTimeout(message, origin=self._origin, phase=phase) from None
+            raise ProviderTimeout(message, origin=self.origin, phase=phase) from None
 
-    async def _ask(self, request: ModelRequest, deadline: asyncio.Timeout) -> None:
+    async def _ask(self, request: ModelRequest, deadline: asyncio.Timeout, elsewhere: Elsewhere) -> None:
         loop = asyncio.get_running_loop()
-        for attempt in count(1):
+        self._budget.earn(target_of(request.route))
+        tries = 0
+        while True:
+            tries += 1
             try:
-                await self._attempt(request)
+                await self._call(request)
             except GatewayError as error:
-                remaining_s = (deadline.when() or 0.0) - loop.time()
-                delay_s = self._limits.retry.delay(error, attempt, remaining_s) if self.ttft_ms is None else None
-                if delay_s is None:
+                if self.ttft_ms is not None:
                     raise
-                self._run.journal.append(RunRetrying(attempt=attempt + 1, delay_s=delay_s, reason=error.code))
-                await asyncio.sleep(delay_s)
-                await self._note((*self.attempts, self._new_attempt()))
+                delay_s = self._delay(request.route, error, tries, (deadline.when() or 0.0) - loop.time())
+                if delay_s is not None:
+                    await self._again(error, delay_s)
+                else:
+                    detour = await elsewhere(error)
+                    if detour is None:
+                        raise
+                    request, tries = detour.request, 0
+                    self._budget.earn(target_of(request.route))
+                    self._turn(error, detour)
+                await self._note((*self.attempts, new_attempt(len(self.attempts) + 1, request.route, self._clock)))
             else:
                 return
 
-    def _new_attempt(self) -> dict[str, Any]:
-        return new_attempt(len(self.attempts) + 1, self._clock)
+    def _delay(self, route: Route, error: GatewayError, tries: int, remaining_s: float) -> float | None:
+        """Give the seconds until the same route is tried again, None where it is not."""
+        delay_s = self._limits.retry.delay(error, tries, remaining_s)
+        if delay_s is None or not route.provider.counted or self._budget.spend(target_of(route)):
+            return delay_s
+        return None
 
-    async def _attempt(self, request: ModelRequest) -> None:
-        record = self._new_attempt()
-        self.attempts.append(record)
+    async def _again(self, error: GatewayError, delay_s: float) -> None:
+        """Wait before the next call."""
+        following = len(self.attempts) + 1
+        self._run.journal.append(RunRetrying(attempt=following, delay_s=delay_s, reason=error.code))
+        self.attempts[-1]["paused_ms"] = round(delay_s * 1000)
+        await asyncio.sleep(delay_s)
+
+    def _turn(self, error: GatewayError, detour: Detour) -> None:
+        """Go another way: from here on the run is that provider's."""
+        route, run = detour.request.route, self._run
+        run.provider, run.model, self.origin = route.provider.id, route.model, origin_of(route)
+        following = len(self.attempts) + 1
+        told = RunRetrying(attempt=following, delay_s=0.0, reason=error.code, provider=run.provider, model=run.model)
+        run.journal.append(told)
+        if detour.left_out:
+            run.journal.append(ContextTruncated(left_out=detour.left_out))
+
+    async def _call(self, request: ModelRequest) -> None:
+        self._asked = request
+        attempt = self._attempt = Attempt(len(self.attempts) + 1, request, self._clock)
+        self.attempts.append(attempt.note)
         self.draft = Draft()
-        started = self._clock.monotonic()
         try:
-            await self._read(replace(request, on_wire=partial(_note_wire, record)))
+            await self._read(attempt.heard())
         except BaseException as failure:
-            record["error"] = _code(failure)
+            attempt.end(failure)
             raise
-        finally:
-            record["ended_ms"] = self._ms_since(started)
+        attempt.end(None)
 
     async def _read(self, request: ModelRequest) -> None:
         journal = self._run.journal
@@ -158,9 +196,9 @@ class Answer:
                 if journal.full:
                     await self._room()
                 if journal.refused:
-                    raise Interrupted(origin=self._origin, phase=Phase.MID_STREAM)
+                    raise Interrupted(origin=self.origin, phase=Phase.MID_STREAM)
         if self.draft.finish is None:
-            raise StreamInterrupted(origin=self._origin)
+            raise StreamInterrupted(origin=self.origin)
 
     async def _room(self) -> None:
         """Let the provider wait while the storage is behind, so that no more than a little is held in memory."""
@@ -194,9 +232,9 @@ class Answer:
             self._refuse(f"longer than {self._limits.max_deltas} pieces")
 
     def _refuse(self, why: str) -> None:
-        message = f"The answer of {self._origin.label} is {why}."
+        message = f"The answer of {self.origin.label} is {why}."
         action = "What arrived is kept; ask for less at once."
-        raise InvalidProviderResponse(message, action=action, origin=self._origin, phase=Phase.MID_STREAM)
+        raise InvalidProviderResponse(message, action=action, origin=self.origin, phase=Phase.MID_STREAM)
 
     def _show(self, deltas: Iterable[Delta]) -> None:
         for delta in deltas:
@@ -207,6 +245,8 @@ class Answer:
     def _show_event(self, event: Event) -> None:
         if self.ttft_ms is None:
             self.ttft_ms = self.elapsed_ms
+            if self._attempt is not None:
+                self._attempt.shown()
         self._run.journal.append(event)
 
     def _event(self, delta: Delta) -> Event | None:
@@ -236,13 +276,3 @@ def _chars(delta: Delta) -> int:
             return len(delta.id or "") + len(delta.name or "") + len(delta.arguments)
         case _:
             return 0
-
-
-def _code(failure: BaseException) -> str:
-    match failure:
-        case GatewayError():
-            return failure.code
-        case asyncio.CancelledError():
-            return "cancelled"
-        case _:
-            return "internal_error"

@@ -68,6 +68,8 @@ class Ending:
             attempts=self.attempts,
             ttft_ms=self.ttft_ms,
             latency_ms=self.latency_ms,
+            provider=self.run.provider or None,
+            model=self.run.model or None,
         )
 
     def logged(self) -> dict[str, Any]:

@@ -125,6 +125,11 @@ class Journal:
         self._settled.beat()
         self._grown.beat()
 
+    def publish_kept(self, entry: Entry) -> None:
+        """Make an entry visible that its caller has put where readers of the database look for it."""
+        self.publish((entry,))
+        self.mark_kept(entry.seq)
+
     def mark_saved(self, seq: int) -> None:
         """Take note that the database has everything up to `seq`."""
         self._saved = max(self._saved, seq)

@@ -40,17 +40,29 @@ class History:
     """The operator's system prompt."""
 
 
-async def make_request(
-    voyage: VoyageClient | None, limits: RunLimits, send: SendMessage, plan: Plan, history: History
-) -> tuple[ModelRequest, int]:
+@dataclass(frozen=True, slots=True)
+class Script:
+    """Everything that a model could be sent, whichever it is."""
+
+    whole: Sequence[ChatMessage]
+    """The system prompt, then the conversation."""
+    not_loaded: int
+
+
+async def make_script(voyage: VoyageClient | None, limits: RunLimits, send: SendMessage, history: History) -> Script:
+    """Write it, with what Voyage knows about the trip and the person."""
+    trip, preferences = await gather(voyage, send.session, send.notes.collection_id, seconds=limits.context_s)
+    system = compose(history.base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
+    return Script(to_chat_messages(history.messages, system), history.not_loaded)
+
+
+def make_request(limits: RunLimits, send: SendMessage, plan: Plan, script: Script) -> tuple[ModelRequest, int]:
     """Give the request for the answer, and how many messages of the history were left out.
 
     Raises `ContextLengthExceeded` where not even the last turn fits into what the operator has said that the model
     reads; where only its list says so, the provider is asked with that turn alone, and knows better.
     """
-    trip, preferences = await gather(voyage, send.session, send.notes.collection_id, seconds=limits.context_s)
-    system = compose(history.base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
-    whole = to_chat_messages(history.messages, system)
+    whole = script.whole
     operators = plan.route.provider.context_tokens
     tools = sum(map(tool_tokens, send.tools))
     fitting = fit(whole, operators or plan.window or limits.context_tokens, tools=tools)
@@ -68,7 +80,7 @@ async def make_request(
         deadlines=plan.route.provider.deadlines,
         session_id=str(send.conversation_id),
     )
-    return request, history.not_loaded + len(whole) - len(fitting)
+    return request, script.not_loaded + len(whole) - len(fitting)
 
 
 async def wait_for_history(database: Database, limits: RunLimits, send: SendMessage, leaf: int) -> History:

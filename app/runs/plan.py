@@ -41,11 +41,18 @@ async def make_plan(  # noqa: PLR0913, PLR0917 - what a run stands on
     place = await find_place(session, send)
     route = await choose_in(session, registry, instance_key, user_id=user_id, provider=send.provider, model=send.model)
     key = await find_api_key_in(session, vault, instance_key, user_id=user_id, route=route)
-    route, window = key.route, None
-    if models is not None:
-        check_model(models, instance_key, route, key)
-        window = models.window(route, key.secret, own_key=key.own)
+    route, window = plan_route(models, instance_key, key)
     return Plan(route=route, key=key, place=place, window=window)
+
+
+def plan_route(
+    models: ModelLookup | None, instance_key: InstanceKey | None, key: OpenedKey
+) -> tuple[Route, int | None]:
+    """Give where a call with `key` goes, and how much the model is known to read; raises what `check_model` raises."""
+    if models is None:
+        return key.route, None
+    check_model(models, instance_key, key.route, key)
+    return key.route, models.window(key.route, key.secret, own_key=key.own)
 
 
 def check_model(models: ModelLookup, instance_key: InstanceKey | None, route: Route, key: OpenedKey) -> None:

@@ -3,8 +3,11 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
-from app.errors import GatewayError, NetworkError, ProviderError, ProviderTimeout, RateLimited
+from app.errors import GatewayError, NetworkError, ProviderError, ProviderResting, ProviderTimeout, RateLimited
+
+_NEVER: Final = (ProviderTimeout, ProviderResting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +25,10 @@ class RetryPolicy:
     def delay(self, error: GatewayError, attempt: int, remaining_s: float) -> float | None:
         """Give the seconds to wait after failed attempt number `attempt` (from 1), or None to give up.
 
-        A timeout has already used up the person's patience, and a rate limit without a date only gets worse.
+        A timeout has already used up the person's patience, a provider that rests is not asked before its time, and a
+        rate limit without a date only gets worse.
         """
-        if attempt >= self.max_attempts or not error.retryable or isinstance(error, ProviderTimeout):
+        if attempt >= self.max_attempts or not error.retryable or isinstance(error, _NEVER):
             return None
         if isinstance(error, RateLimited):
             wait = error.retry_after_s

@@ -11,6 +11,7 @@ from uuid import UUID
 import structlog
 
 from app.db import idempotency, run_events, runs
+from app.db.attempts import note_attempts
 from app.db.session import Database, Session
 from app.entry import Entry
 from app.errors import (
@@ -20,25 +21,28 @@ from app.errors import (
     NotFound,
     StorageUnavailable,
 )
-from app.events import ContextTruncated, Event, RunQueued, RunStarted, RunStatus
+from app.events import ContextTruncated, RunStatus
 from app.providers.model import ModelClient
 from app.providers.model_lookup import ModelLookup
 from app.providers.registry import Registry
 from app.runs.admission import Left
-from app.runs.answer import Answer, new_attempt, origin_of
+from app.runs.answer import Answer, origin_of
+from app.runs.beginning import first_event, new_run, started
 from app.runs.clock import Clock
 from app.runs.credentials import InstanceKey
 from app.runs.end_store import EndStore
 from app.runs.ending import Ending
+from app.runs.fallback import Fallbacks
 from app.runs.hub import RunHub
 from app.runs.journal import Log
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
 from app.runs.model_call import failure_of
-from app.runs.model_request import History, make_request, read_history, wait_for_history
+from app.runs.model_request import History, Script, make_request, make_script, read_history, wait_for_history
 from app.runs.outcome import Outcome, judge
 from app.runs.plan import Plan, make_plan
 from app.runs.replica import owner_topic, run_topic
+from app.runs.retry_budget import RetryBudget
 from app.runs.send import OnConflict, SendMessage
 from app.runs.turn import conversation_topic, take_turn
 from app.vault import Vault
@@ -92,6 +96,8 @@ class Runner:
     owner: str = "alone"
     """The id of this process."""
     limits: RunLimits = field(default_factory=RunLimits)
+    budget: RetryBudget = field(default_factory=RetryBudget)
+    """What all runs may try again."""
     instance_key: InstanceKey | None = None
     voyage: VoyageClient | None = None
     models: ModelLookup | None = None
@@ -183,7 +189,7 @@ class Runner:
     async def _run(self, run: LiveRun, send: SendMessage) -> None:
         begun = await self._begin(run, send)
         plan = begun.plan
-        answer = Answer(run, plan.route, client=self.client, limits=self.limits, clock=self.clock, note=self._note(run))
+        answer = self._new_answer(run, plan)
         work = self._answer(run, send, answer, begun)
         asking = asyncio.create_task(work, name=f"answer {run.run_id}")
         run.attach(asking)
@@ -196,7 +202,7 @@ class Runner:
             waiting = seconds * runs.MAX_QUEUED if begun.history is None else 0.0
             failure = await failure_of(asking, run, seconds=seconds + waiting, origin=origin_of(plan.route))
             answer.end()
-            outcome = judge(answer.draft, failure, run.stopped_by, origin=origin_of(plan.route))
+            outcome = judge(answer.draft, failure, run.stopped_by, origin=answer.origin)
             await store.end(bare.of(answer, outcome))
         except Exception:
             # A bug, which the hub logs. Without a stored end the conversation would stay busy.
@@ -217,8 +223,7 @@ class Runner:
         not asked then.
         """
         begun = await self.database.do(partial(self._begin_in, run=run, send=send))
-        run.journal.publish((begun.first,))
-        run.journal.mark_kept(begun.first.seq)
+        run.journal.publish_kept(begun.first)
         if not run.begun.done():
             run.begun.set_result(None)
         return begun
@@ -231,8 +236,10 @@ class Runner:
         plan = await make_plan(session, self.registry, self.vault, self.instance_key, self.models, send)
         run.provider, run.model = plan.route.provider.id, plan.route.model
         run.user_message_id = plan.place.question or run.user_message_id
-        begun = await runs.begin_run(session, self._new_run(run, send, plan), now=self.clock.now())
-        first = run.journal.number(_first_event(run, begun))
+        begun = await runs.begin_run(
+            session, new_run(run, send, plan, owner=self.owner, clock=self.clock), now=self.clock.now()
+        )
+        first = run.journal.number(first_event(run, begun))
         await run_events.add_event(session, run.run_id, first)
         if send.claim is not None:
             now = self.clock.now()
@@ -243,22 +250,6 @@ class Runner:
             raise StorageUnavailable
         return _Begun(plan, first, begun.message_seq, history)
 
-    def _new_run(self, run: LiveRun, send: SendMessage, plan: Plan) -> runs.NewRun:
-        return runs.NewRun(
-            user_id=send.user_id,
-            conversation_id=send.conversation_id,
-            run_id=run.run_id,
-            user_message_id=run.user_message_id,
-            message_id=run.message_id,
-            text=send.text,
-            provider=run.provider,
-            model=run.model,
-            parent_seq=plan.place.parent_seq,
-            owner=self.owner,
-            queue=send.on_conflict is OnConflict.ENQUEUE,
-            attempts=[new_attempt(1, self.clock)],
-        )
-
     async def _answer(self, run: LiveRun, send: SendMessage, answer: Answer, begun: _Begun) -> None:
         """Wait for its turn, then ask the model."""
         history = begun.history
@@ -267,34 +258,43 @@ class Runner:
                 await take_turn(self.database, self.wakeups, run, owner=self.owner)
             except NotFound:
                 raise Interrupted from None
-            run.journal.append(_started(run))
+            run.journal.append(started(run))
             answer.restart_clock()
             history = await wait_for_history(self.database, self.limits, send, begun.message_seq)
-        request, left_out = await make_request(self.voyage, self.limits, send, begun.plan, history)
+        script = await make_script(self.voyage, self.limits, send, history)
+        request, left_out = make_request(self.limits, send, begun.plan, script)
         if left_out:
             run.journal.append(ContextTruncated(left_out=left_out))
-        await answer.ask(request)
+        await answer.ask(request, self._fallbacks(send, begun.plan, script).following)
+
+    def _new_answer(self, run: LiveRun, plan: Plan) -> Answer:
+        return Answer(
+            run,
+            plan.route,
+            client=self.client,
+            limits=self.limits,
+            clock=self.clock,
+            budget=self.budget,
+            note=self._note(run),
+        )
+
+    def _fallbacks(self, send: SendMessage, plan: Plan, script: Script) -> Fallbacks:
+        return Fallbacks(
+            database=self.database,
+            registry=self.registry,
+            vault=self.vault,
+            instance_key=self.instance_key,
+            models=self.models,
+            limits=self.limits,
+            send=send,
+            plan=plan,
+            script=script,
+        )
 
     def _note(self, run: LiveRun) -> Callable[[Sequence[dict[str, Any]]], Any]:
         async def note(attempts: Sequence[dict[str, Any]]) -> None:
             async with self.database.write() as session:
-                await runs.note_attempts(session, run.run_id, attempts, epoch=run.journal.epoch)
+                by, epoch = (run.provider, run.model), run.journal.epoch
+                await note_attempts(session, run.run_id, attempts, epoch=epoch, by=by)
 
         return note
-
-
-def _first_event(run: LiveRun, begun: runs.Begun) -> Event:
-    if begun.status is RunStatus.RUNNING:
-        return _started(run)
-    conversation_id, asked, answer = str(run.conversation_id), str(run.user_message_id), str(run.message_id)
-    return RunQueued(conversation_id=conversation_id, user_message_id=asked, message_id=answer)
-
-
-def _started(run: LiveRun) -> RunStarted:
-    return RunStarted(
-        conversation_id=str(run.conversation_id),
-        user_message_id=str(run.user_message_id),
-        message_id=str(run.message_id),
-        provider=run.provider,
-        model=run.model,
-    )

@@ -39,6 +39,7 @@ from app.runs.live import LiveRun
 from app.runs.model_call import failure_of
 from app.runs.outcome import Outcome, judge
 from app.runs.plan import check_model
+from app.runs.retry_budget import RetryBudget
 from app.runs.suggestions_prompt import TOOL, DayWishes, to_messages
 from app.runs.suggestions_reader import Suggestion, read_suggestions
 from app.secret import Secret
@@ -84,6 +85,7 @@ class Suggester:
     instance_key: InstanceKey | None = None
     models: ModelLookup | None = None
     limits: RunLimits = field(default_factory=RunLimits)
+    budget: RetryBudget = field(default_factory=RetryBudget)
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
 
@@ -163,7 +165,7 @@ class Suggester:
 
     async def _answered(self, run: LiveRun, request: ModelRequest) -> tuple[Suggestion, ...]:
         limits = replace(self.limits, max_answer_chars=min(self.limits.max_answer_chars, MAX_ANSWER_CHARS))
-        answer = Answer(run, request.route, client=self.client, limits=limits, clock=self.clock)
+        answer = Answer(run, request.route, client=self.client, limits=limits, clock=self.clock, budget=self.budget)
         asking = asyncio.create_task(_ask(answer, request), name=f"suggest {run.run_id}")
         run.attach(asking)
         seconds = request.deadlines.total_s + self.limits.close_s

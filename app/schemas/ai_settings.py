@@ -1,12 +1,22 @@
 """Bodies of the AI settings routes."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from app.schemas.body import PROVIDER_CHARS, Body
+
+MAX_FALLBACKS: Final = 3
+"""Each may cost the person the time that its provider takes to fail."""
+
+
+class FallbackBody(Body):
+    """Whom to ask instead; a blank model, or none, is the provider's default."""
+
+    provider: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=PROVIDER_CHARS)]
+    model: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = None
 
 
 class AiSettingsBody(Body):
@@ -18,6 +28,15 @@ class AiSettingsBody(Body):
         None
     )
     preferred_model: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = None
+    fallbacks: Annotated[list[FallbackBody], Field(max_length=MAX_FALLBACKS)] | None = None
+    """In order; None and an empty list switch it off."""
+
+
+class FallbackAnswer(BaseModel):
+    """Whom to ask instead, as it was saved."""
+
+    provider: str
+    model: str | None
 
 
 class AiSettingsAnswer(BaseModel):
@@ -26,5 +45,6 @@ class AiSettingsAnswer(BaseModel):
     id: UUID
     preferred_provider: str | None
     preferred_model: str | None
+    fallbacks: list[FallbackAnswer]
     created_at: datetime
     updated_at: datetime

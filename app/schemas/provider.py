@@ -2,9 +2,18 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.schemas.model_detail import ModelDetail
+
+
+class RestingWire(BaseModel):
+    """A protocol of a provider that is not asked for a while, because it has failed again and again."""
+
+    wire: str
+    failures: int
+    """In a row."""
+    retry_after_s: float
 
 
 class ProviderAnswer(BaseModel):
@@ -21,6 +30,8 @@ class ProviderAnswer(BaseModel):
     """Works without a key of the caller's own."""
     user_configured: bool
     """The caller has stored a key."""
+    resting: list[RestingWire] = Field(exclude_if=lambda resting: not resting)
+    """Only there while some of it is left alone; never for users' own addresses."""
 
 
 class ModelWire(BaseModel):

@@ -9,6 +9,21 @@ from pydantic import BaseModel, ConfigDict
 from app.events import RunStatus
 
 
+class RouteAnswer(BaseModel):
+    """Who was asked last, and how."""
+
+    provider: str
+    model: str
+    lane: str | None
+    """`native`, or `litellm`."""
+    wire: str | None
+    """The protocol; None until the call is made."""
+    origin: str | None
+    """Scheme, host and port; None for an address of the operator's or of a user's own."""
+    adaptations: list[Any]
+    """What was said differently on this wire: see `docs/receipt.md`."""
+
+
 class RunAnswer(BaseModel):
     """One run; times in milliseconds."""
 
@@ -24,7 +39,11 @@ class RunAnswer(BaseModel):
     finish_reason: str | None
     usage: dict[str, Any] | None
     attempts: list[Any] | None
-    """The model calls it took."""
+    """The model calls it took: see `docs/receipt.md`."""
+    route: RouteAnswer | None = None
+    """None before the first call is noted."""
+    overhead_ms: int | None = None
+    """Of `latency_ms`, what was neither waited for the provider nor paused before another call."""
     error: dict[str, Any] | None
     ttft_ms: int | None
     latency_ms: int | None

@@ -132,3 +132,16 @@ async def test_delete(database: Database) -> None:
 
     assert await found(database) is None
     assert (await put(database)).id != row.id
+
+
+async def test_fallbacks_are_kept_as_they_were_given(database: Database) -> None:
+    listed: list[dict[str, str | None]] = [{"provider": "groq", "model": None}, {"provider": "openai", "model": "m"}]
+    await put(database, AiSettingsChange(fallbacks=listed))
+    await put(database, AiSettingsChange(preferred_model="m"))
+    kept = await found(database)
+    await put(database, AiSettingsChange(fallbacks=None))
+    without = await found(database)
+
+    assert kept is not None
+    assert without is not None
+    assert (kept.fallbacks, without.fallbacks) == (listed, None)

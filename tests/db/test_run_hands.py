@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
+from app.db.attempts import note_attempts
 from app.db.conversations import delete_conversation
 from app.db.models import Run
 from app.db.replicas import put_beat, remove_replica
@@ -14,7 +15,6 @@ from app.db.runs import (
     abandoned_runs,
     is_over,
     lock_run,
-    note_attempts,
     request_cancel,
     runs_in_hand,
     wishes,
@@ -41,7 +41,7 @@ async def test_model_calls_are_noted_by_who_has_the_run_in_hand(database: Databa
 
     async def note(number: int, epoch: int) -> list[Any] | None:
         async with database.write() as session:
-            await note_attempts(session, begun.run_id, [{"attempt": number}], epoch=epoch)
+            await note_attempts(session, begun.run_id, [{"attempt": number}], epoch=epoch, by=("acme", "acme-1"))
         return (await run_row(database, begun)).attempts
 
     assert (await run_row(database, begun)).attempts == [{"attempt": 1}]

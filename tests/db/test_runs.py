@@ -10,7 +10,7 @@ from app.db.runs import active_run, begin_run, get_run
 from app.db.session import Database
 from app.errors import ConversationBusy, NotFound
 from app.events import RunStatus
-from tests.db.rows import NOON, Begun, begin, finish, later, messages, new_conversation
+from tests.db.rows import NOON, Begun, begin, finish, later, messages, new_conversation, run_row
 
 
 async def test_begin_stores_the_question_and_a_place_for_the_answer(database: Database) -> None:
@@ -127,6 +127,20 @@ async def test_finish_writes_the_run_and_its_message(database: Database) -> None
     assert (run.attempts, run.finished_at) == ([{"attempt": 1, "code": "provider_timeout"}], later(3))
     assert (run.ttft_ms, run.latency_ms, answer.ttft_ms, answer.latency_ms) == (10, 20, 10, 20)
     assert conversation.updated_at == later(3)
+
+
+async def test_the_end_names_who_answered_where_that_is_another_one(database: Database) -> None:
+    same = await begin(database, await new_conversation(database))
+    before = await run_row(database, same)
+    moved = await begin(database, await new_conversation(database))
+    await finish(database, same.run_id)
+    await finish(database, moved.run_id, provider="spare", model="s-1")
+
+    found: list[tuple[str | None, str | None]] = []
+    for begun in (same, moved):
+        answer, run = (await messages(database, begun.conversation_id))[-1], await run_row(database, begun)
+        found += [(answer.provider, answer.model), (run.provider, run.model)]
+    assert found == [(before.provider, before.model)] * 2 + [("spare", "s-1")] * 2
 
 
 async def test_a_run_ends_once(database: Database) -> None:

@@ -19,7 +19,7 @@ async def test_settings_live_as_the_settings_page_uses_them(gateway: Gateway) ->
     assert (await gateway.http.get(PATH)).json() == []
 
     stored = await _put(gateway, preferred_provider=" local ", preferred_model=None)
-    assert set(stored) == {"id", "preferred_provider", "preferred_model", "created_at", "updated_at"}
+    assert set(stored) == {"id", "preferred_provider", "preferred_model", "fallbacks", "created_at", "updated_at"}
     assert (stored["preferred_provider"], stored["preferred_model"]) == ("local", None)
     assert stored["created_at"].endswith("Z")
     chosen = await _put(gateway, preferred_model=" local-2 ")
@@ -125,3 +125,35 @@ async def test_a_saved_model_of_somebody_else_is_refused_by_name(gateway: Gatewa
     refused = assert_error(await gateway.send(await gateway.new_conversation()), 400, "invalid_model_for_provider")
 
     assert "anthropic" in refused["error"]
+
+
+async def test_fallbacks_are_kept_in_order_and_taken_away_again(gateway: Gateway) -> None:
+    two = [{"provider": " groq ", "model": " compound "}, {"provider": "openai"}]
+    kept = [{"provider": "groq", "model": "compound"}, {"provider": "openai", "model": None}]
+
+    stored = await _put(gateway, preferred_provider="local", fallbacks=two)
+    assert (stored["preferred_provider"], stored["fallbacks"]) == ("local", kept)
+    assert (await _put(gateway, preferred_model="local-2"))["fallbacks"] == kept, "what the settings page sends"
+    assert (await gateway.http.get(PATH)).json()[0]["fallbacks"] == kept
+    assert (await _put(gateway, fallbacks=None))["fallbacks"] == []
+    await _put(gateway, fallbacks=two)
+    assert (await _put(gateway, fallbacks=[]))["fallbacks"] == []
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "field"),
+    [
+        ([{"provider": "a"}] * 4, "fallbacks"),
+        ([{"provider": ""}], "fallbacks"),
+        ([{"model": "m"}], "fallbacks"),
+        ([{"provider": "a", "modell": "m"}], "modell"),
+        ([{"provider": "a", "model": "m" * 201}], "fallbacks"),
+        (["groq"], "fallbacks"),
+        ("groq", "fallbacks"),
+    ],
+)
+async def test_bad_fallbacks_are_named(gateway: Gateway, fallbacks: object, field: str) -> None:
+    response = await gateway.http.post(PATH, json={"fallbacks": fallbacks})
+
+    body = assert_error(response, 400, "validation_error")
+    assert any(field in name for name in body["error_detail"]["fields"]), body["error_detail"]["fields"]

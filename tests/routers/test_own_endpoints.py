@@ -110,7 +110,7 @@ async def test_the_field_is_for_the_one_provider_that_needs_it(gateway: Gateway)
         assert assert_error(await gateway.http.post(PATH, json=body), 400, "validation_error")["api_base"]
 
     plain = await gateway.http.post(PATH, json={"provider": "openai", "api_key": API_KEY})
-    assert set(plain.json()) == {"id", "provider", "masked_api_key", "created_at", "updated_at", "status"}
+    assert set(plain.json()) == {"id", "provider", "masked_api_key", "created_at", "updated_at", "status", "check"}
 
 
 async def test_a_stored_key_does_not_move_to_another_address(gateway: Gateway) -> None:

@@ -65,7 +65,21 @@ async def test_an_answer_is_told_and_stored_alike(database: Database) -> None:
     assert (row.status, row.error, row.finished_at) == ("completed", None, NOON)
     assert row.attempts is not None
     (attempt,) = row.attempts
-    assert attempt == {"attempt": 1, "started_at": NOON.isoformat(), "ended_ms": attempt["ended_ms"], "error": None}
+    assert attempt == {
+        "attempt": 1,
+        "provider": "acme",
+        "model": "acme-1",
+        "lane": "native",
+        "origin": "https://acme.example",
+        "started_at": NOON.isoformat(),
+        "ended_ms": attempt["ended_ms"],
+        "ttft_ms": attempt["ttft_ms"],
+        "waited_ms": None,
+        "paused_ms": 0,
+        "error": None,
+        "upstream_status": None,
+    }
+    assert attempt["ttft_ms"] <= attempt["ended_ms"]
     assert answer.ttft_ms is not None
     assert answer.latency_ms is not None
     assert 0 <= answer.ttft_ms <= answer.latency_ms

@@ -53,6 +53,7 @@ SETTINGS: Final = {
     "id": UUID,
     "preferred_provider": TEXT,
     "preferred_model": TEXT,
+    "fallbacks": [dict],  # beyond Voyage's own answer
     "created_at": TIME,
     "updated_at": TIME,
 }

@@ -21,7 +21,6 @@ UNWANTED = frozenset(
         "alembic",
         "asyncpg",
         "cryptography",
-        "dotenv",
         "httpx",
         "litellm",
         "mako",

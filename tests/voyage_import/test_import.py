@@ -103,7 +103,8 @@ def check_settings(generator: Generator, arrived: Dump) -> None:
     def trimmed(text: str | None) -> str | None:
         return text.strip() if text else text
 
-    source = [row | {"user_id": str(row["user_id"])} for row in generator.tables["integrations_useraisettings"]]
+    rows = generator.tables["integrations_useraisettings"]
+    source: list[dict[str, Any]] = [row | {"user_id": str(row["user_id"]), "fallbacks": None} for row in rows]
     for row in source:
         row |= {name: trimmed(row[name]) for name in ("preferred_provider", "preferred_model")}
     assert sorted(source, key=lambda row: row["id"]) == sorted(arrived["ai_settings"], key=lambda row: row["id"])

@@ -13,7 +13,7 @@ from app.db.session import Database
 from app.voyage_import import Kind
 from tests.voyage_import.command import environ, start
 from tests.voyage_import.generated import Generator
-from tests.voyage_import.target import counts, dump, opened_keys, run, told, vault_of
+from tests.voyage_import.target import counts, dump, opened_keys, reasons, run, told, vault_of
 from tests.voyage_import.voyage import Voyage, connect
 
 TRIGGER = """
@@ -119,4 +119,5 @@ async def test_an_import_that_comes_while_another_one_is_storing_stores_the_rest
     assert opened_keys(arrived, vault_of(voyage)) == generator.expected.keys
     for kind, expected in generator.expected.counts.items():
         assert sum(counts(report, kind)[0] for report in reports) == expected["imported"]
-        assert [counts(report, kind)[2:] for report in reports] == [(expected["unreadable"], 0)] * 2
+        found = [counts(report, kind)[2:] for report in reports]
+        assert found == [(expected["unreadable"], 0)] * 2, [reasons(report, kind) for report in reports]

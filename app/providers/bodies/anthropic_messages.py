@@ -51,17 +51,18 @@ def _turns(request: ModelRequest) -> list[dict[str, Any]]:
 def _blocks(message: ChatMessage) -> list[dict[str, Any]]:
     """Give the blocks of one message; texts of nothing but blanks are refused."""
     if message.role == "tool":
-        id_ = _call_id(message.tool_call_id or "")
+        id_ = call_id(message.tool_call_id or "")
         return [{"type": "tool_result", "tool_use_id": id_, "content": message.content}]
     blocks: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content.strip() else []
     blocks += [
-        {"type": "tool_use", "id": _call_id(call.id), "name": call.name, "input": json_object(call.arguments) or {}}
+        {"type": "tool_use", "id": call_id(call.id), "name": call.name, "input": json_object(call.arguments) or {}}
         for call in message.tool_calls
     ]
     return blocks
 
 
-def _call_id(id_: str) -> str:
+def call_id(id_: str) -> str:
+    """Give the id of a tool call as this wire takes it."""
     return fitting_id(id_, _CALL_ID, 64)
 
 

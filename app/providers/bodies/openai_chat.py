@@ -39,20 +39,21 @@ def _message(message: ChatMessage, chat: Chat) -> dict[str, Any]:
         sent["content"] = message.content or None
         sent["tool_calls"] = [
             {
-                "id": _call_id(call.id, chat),
+                "id": call_id(call.id, chat),
                 "type": "function",
                 "function": {"name": call.name, "arguments": call.arguments},
             }
             for call in message.tool_calls
         ]
     if message.tool_call_id is not None:
-        sent["tool_call_id"] = _call_id(message.tool_call_id, chat)
+        sent["tool_call_id"] = call_id(message.tool_call_id, chat)
     if message.name is not None and message.role != "tool":
         sent["name"] = message.name
     return sent
 
 
-def _call_id(id_: str, chat: Chat) -> str:
+def call_id(id_: str, chat: Chat) -> str:
+    """Give the id of a tool call as this wire takes it."""
     if chat is Chat.MISTRAL:
         return fitting_id(id_, _MISTRAL_CALL_ID, 9)
     return fitting_id(id_, _CALL_ID, 40)

@@ -34,7 +34,7 @@ def _items(message: ChatMessage) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
         yield {
             "type": "function_call_output",
-            "call_id": _call_id(message.tool_call_id or ""),
+            "call_id": call_id(message.tool_call_id or ""),
             "output": message.content,
         }
         return
@@ -43,13 +43,14 @@ def _items(message: ChatMessage) -> Iterator[dict[str, Any]]:
     for call in message.tool_calls:
         yield {
             "type": "function_call",
-            "call_id": _call_id(call.id),
+            "call_id": call_id(call.id),
             "name": call.name,
             "arguments": call.arguments,
         }
 
 
-def _call_id(id_: str) -> str:
+def call_id(id_: str) -> str:
+    """Give the id of a tool call as this wire takes it."""
     return fitting_id(id_, _CALL_ID, 64)
 
 
