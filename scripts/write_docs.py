@@ -64,6 +64,10 @@ answer is good, an empty cell that it cannot happen there. No cell is `unknown_e
 Refused connections and host names without an address are `provider_unreachable`, an invalid certificate is
 `tls_error`, on every wire.
 
+Once a provider has said why its answer ends, the answer is whole on every wire: nothing that follows is text of it,
+and no error, broken event or cut after that makes it a failure. Before that, a piece of text or of the arguments of a
+tool that has another form than the wire's is `invalid_provider_response`: it is never left out.
+
 """
 
 

@@ -115,9 +115,9 @@ async def _diagnose(settings: "Settings", wish: _Wish) -> "Report":
     from app.providers.registry import build_registry
     from app.providers.transport import Transport
 
-    registry = build_registry(settings.provider_tables)
+    registry = build_registry(settings.provider_tables, lane=settings.lane)
     case = await _case(settings, registry, wish)
-    async with Transport() as transport, _client(transport, needed=wish.spend) as client:
+    async with Transport() as transport, _client(transport, case) as client:
         return await diagnose(case, Means(transport=transport, client=client))
 
 
@@ -139,7 +139,8 @@ def _case_of_key(settings: "Settings", registry: "Registry", provider: "Provider
     """Give what is looked at with the key that was given, else the operator's."""
     from app.doctor.case import Case
 
-    model = wish.model or (settings.voyage_ai_model if _is_operators(settings, provider) else None)
+    operators = settings.voyage_ai_model if _is_operators(settings, provider) else None
+    model = wish.model or operators
     named = model is not None or provider.default_model is not None
     return Case(
         provider=provider,
@@ -147,6 +148,7 @@ def _case_of_key(settings: "Settings", registry: "Registry", provider: "Provider
         key=_key(settings, provider, wish),
         spend=wish.spend,
         tools=wish.tools,
+        operators=operators,
     )
 
 
@@ -194,18 +196,24 @@ async def _case_of_user(
 
 
 @asynccontextmanager
-async def _client(transport: "Transport", *, needed: bool) -> "AsyncGenerator[ModelClient | None]":
-    """Give what calls models, loaded; it takes seconds, so None where it is not needed."""
-    if not needed:
+async def _client(transport: "Transport", case: "Case") -> "AsyncGenerator[ModelClient | None]":
+    """Give what calls models, as messages do; None where nothing is called. litellm is loaded only for its own lane."""
+    if not case.spend:
         yield None
         return
+    from app.doctor.scratchpad import Scratchpad
     from app.providers import litellm_loading
+    from app.providers.families import Families
+    from app.providers.lanes import Lanes
     from app.providers.litellm_lane import LitellmLane
+    from app.providers.native_lane import NativeLane
+    from app.providers.provider import Lane
 
     lane = LitellmLane(transport)
-    lane.use(await litellm_loading.in_daemon_thread(litellm_loading.load_warm))
+    if case.route is not None and case.route.lane is Lane.LITELLM:
+        lane.use(await litellm_loading.in_daemon_thread(litellm_loading.load_warm))
     try:
-        yield lane
+        yield Families(Lanes(native=NativeLane(transport), litellm=lane), Scratchpad())
     finally:
         await lane.close()
 

@@ -17,6 +17,8 @@ from app.errors import StorageUnavailable
 
 APPEND_SECONDS: Final = 2.0
 """What one transaction may take before it counts as failed: readers wait for it."""
+ALL_SECONDS: Final = 60.0
+"""What folding all that there is may take, at a start: nobody waits for an answer then."""
 TURN_SECONDS: Final = 1.0
 """What it may wait for the other writers of this process, on SQLite."""
 BUSY_MILLISECONDS: Final = 250
@@ -70,7 +72,7 @@ class EventStore:
         """Fold what is old, or everything, and give what was folded; raises `StorageUnavailable`."""
         if not self._sqlite.waits:
             return NOTHING_FOLDED
-        async with self._writing():
+        async with self._writing(ALL_SECONDS if everything else APPEND_SECONDS):
             return await self._sqlite.fold(self._driver, everything=everything)
 
     async def recover(self) -> int:
@@ -78,13 +80,13 @@ class EventStore:
 
         For the start, before anybody ends their runs; raises `StorageUnavailable`.
         """
-        async with self._writing():
+        async with self._writing(ALL_SECONDS):
             return 0 if self._driver is None else await self._sqlite.recover(self._driver)
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[AsyncConnection]:
+    async def _writing(self, seconds: float = APPEND_SECONDS) -> AsyncGenerator[AsyncConnection]:
         try:
-            async with asyncio.timeout(APPEND_SECONDS), self._database.turn(TURN_SECONDS, first=True):
+            async with asyncio.timeout(seconds), self._database.turn(TURN_SECONDS, first=True):
                 yield await self._connected()
         except failures() as failure:
             # Not rolled back but closed: a server that hangs would not answer to that either.
@@ -105,9 +107,10 @@ class EventStore:
         return self._connection
 
     async def close(self) -> None:
-        """Fold what is left, if the database answers, and give the connection up; more events open another one."""
-        with suppress(StorageUnavailable):
-            await self.fold(everything=True)
+        """Fold what is left, if that goes quickly, and give the connection up; more events open another one."""
+        with suppress(StorageUnavailable, TimeoutError):
+            async with asyncio.timeout(APPEND_SECONDS):
+                await self.fold(everything=True)
         await self._disconnect()
 
     async def _disconnect(self) -> None:

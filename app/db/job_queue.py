@@ -10,6 +10,8 @@ from app.db.visit import Job, Outcome, T, Visits
 
 AT_ONCE: Final = 16
 """Jobs in one transaction: they keep everybody else from writing meanwhile, a millisecond or two each."""
+CLOSE_SECONDS: Final = 2.0
+"""What is under way gets to end when the process does."""
 LOOK_SECONDS: Final = 20.0
 """How long the queue waits for its turn before it asks again; each job has its own deadline."""
 
@@ -66,7 +68,7 @@ class JobQueue:
         while self._waiting:
             self._give_up(self._waiting[0])
         if self._serving is not None:
-            await asyncio.wait({self._serving}, timeout=LOOK_SECONDS)
+            await asyncio.wait({self._serving}, timeout=CLOSE_SECONDS)
         await self._visits.close()
 
     def _give_up(self, asked: _Asked) -> None:

@@ -33,7 +33,7 @@ the interpreter after each."""
 _IS_HELD: Final = "SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND status = ?"
 _FOLD: Final = (
     "INSERT INTO run_events (run_id, seq, type, data) SELECT ?1, ?2, ?3, ?4 "
-    "WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1) "
+    "WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND status = ?5) "
     "AND NOT EXISTS (SELECT 1 FROM run_events WHERE run_id = ?1 AND seq >= ?2)"
 )
 _FORGET: Final = "DELETE FROM event_journal WHERE id < ?"
@@ -174,7 +174,7 @@ def _write(connection: sqlite3.Connection, visit: _Visit) -> set[str]:
         gone = _write_lines(connection, visit) if visit.lines else set[str]()
         if not gone:
             for page in visit.pages:
-                connection.execute(_FOLD, page)
+                connection.execute(_FOLD, (*page, _RUNNING))
             if visit.forget_before is not None:
                 connection.execute(_FORGET, (visit.forget_before,))
     return gone
@@ -200,7 +200,7 @@ def _recover(connection: sqlite3.Connection) -> int:
         for run_id, entries in found.items():
             last = connection.execute("SELECT coalesce(max(seq), 0) FROM run_events WHERE run_id = ?", (run_id,))
             for page in pages_of(list(in_order(entries, after=last.fetchone()[0]))):
-                connection.execute(_FOLD, (run_id, page.seq, page.type, page.data.decode()))
+                connection.execute(_FOLD, (run_id, page.seq, page.type, page.data.decode(), _RUNNING))
         connection.execute("DELETE FROM event_journal")
     return sum(map(len, found.values()))
 

@@ -1,7 +1,9 @@
 """Whole transactions on SQLite as one visit to the driver's thread."""
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast, final
 
@@ -9,6 +11,9 @@ from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
+from app.db.failures import failures
+
+CLOSE_SECONDS: Final = 1.0
 T = TypeVar("T")
 Job = Callable[[AsyncSession], Awaitable[T]]
 _MISUSED: Final = "a job may wait for its session only"
@@ -79,9 +84,13 @@ class Visits:
     async def close(self) -> None:
         """Close the connection; the next job opens another one."""
         connection, self._connection, self._engine = self._connection, None, None
-        if connection is not None:
-            await connection.invalidate()
-            await connection.close()
+        if connection is None:
+            return
+        # A thread that still waits for the disk does not hold up the end of the process.
+        with suppress(*failures()):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await connection.invalidate()
+                await connection.close()
 
 
 def _outcome(session: Session, job: Job[Any]) -> Outcome:

@@ -1,11 +1,10 @@
 """What the answer to the free request says of the API, the clocks, the key and the model."""
 
-import difflib
 from datetime import UTC, datetime
 from typing import Final
 
 from app.doctor.case import Case
-from app.doctor.listing import Listed, ask_list, find_base, lists, speaks
+from app.doctor.listing import Listed, ask_list, find_base, speaks
 from app.doctor.report import Finding, failed, passed, skipped, warned
 from app.doctor.witness import Head
 from app.errors import (
@@ -17,8 +16,11 @@ from app.errors import (
     ProviderRetired,
     RateLimited,
 )
+from app.providers import family
+from app.providers.model_lookup import is_operators
 from app.providers.provider import Wire
 from app.providers.transport import Sender
+from app.providers.unlisted import SUGGESTIONS, is_unlisted, similar
 
 MAX_SKEW_S: Final = 300.0
 """Signatures and certificates of most services allow for five minutes."""
@@ -31,7 +33,7 @@ async def http_finding(sender: Sender, case: Case, base: str, listed: Listed) ->
     """Tell whether this API answers at the base URL, and where it answers instead."""
     error, head = listed.error, listed.head
     if error is None:
-        return passed(f"{case.provider.label} answers with its list of {len(listed.models)} models.")
+        return passed(f"{case.provider.label} answers with its list of {len(listed.found.models)} models.")
     if head is None:
         return failed(error)
     if listed.no_api:
@@ -130,18 +132,23 @@ def _unknown(case: Case, cause: str) -> Finding:
 
 
 def model_finding(case: Case, listed: Listed) -> Finding:
-    """Look the model up in the list."""
-    label, model = case.provider.label, case.model
+    """Look the model up in the list, which rules it out only where a message would be refused for it."""
+    provider, model, found = case.provider, case.model, listed.found
+    label = provider.label
     if model is None:
         return skipped(f"No model was named, and {label} has no default.")
-    if listed.error is not None or not listed.models:
+    if listed.error is not None or not found.models:
         return skipped(f"{label} gave no list to look {model} up in.")
-    if {model, f"{model}:latest"} & set(listed.models) or model in case.provider.models:
+    if {model.lower(), f"{model.lower()}:latest"} & found.named or model in provider.models:
         return passed(f"{model} is in the list.")
-    near = difflib.get_close_matches(model, listed.models, n=3, cutoff=0.5)
+    if not is_unlisted(provider, found, model):
+        cause = f"{model} is not in the list of {label} by this name, and may be another one of a model that is."
+        return _unknown(case, cause)
+    near = similar(found.models.values(), model)
     cause = f"{model} is not in the list of {label}."
-    remedy = f"Use one of its models, such as {', '.join(near or listed.models[:3])}."
-    if not lists(case.provider):
+    remedy = f"Use one of its models, such as {', '.join(near or found.ids[:SUGGESTIONS])}."
+    believed = provider.models_list is not None and provider.lists_all and found.whole
+    if not believed or is_operators(provider, model, case.operators):
         return warned(cause, remedy)
     return failed(ModelNotFound(origin=case.origin, did_you_mean=near), cause=cause, remedy=remedy)
 
@@ -150,8 +157,10 @@ def wire_finding(case: Case) -> Finding:
     """Say which wire was chosen, and by what; only a call proves it."""
     if case.route is None:
         return skipped("No model was named.")
-    rules = case.provider.wire_rules
-    by = "the beginning of the model's name" if rules else "the provider's row"
+    row = case.provider
+    by = "the beginning of the model's name" if row.wire_rules else "the provider's row"
+    if family.operators_wire(row, case.route.model) is not None:
+        by = "the operator's file"
     return skipped(f"Messages go out on {case.wire.value}, chosen by {by}; only a real call proves that.")
 
 

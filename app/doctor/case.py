@@ -35,6 +35,8 @@ class Case:
     """Whether the model may be asked, which costs a few tokens."""
     tools: bool = False
     """Whether it may be asked once more, to call a tool."""
+    operators: str | None = None
+    """The model that the operator has named for this provider: it is tried whatever a list says."""
     shows_address: bool = True
     """False for callers of a provider that the operator has configured: its address is nobody's business."""
 

@@ -14,6 +14,7 @@ from app.doctor.report import Report
 from app.doctor.saved_keys import SavedKeys
 from app.doctor.wish import Archive, Wish, find_case
 from app.errors import GatewayError, NotFound, ServerShutdown
+from app.providers.provider import Provider
 
 SHUTDOWN_RETRY_S: Final = 5.0
 
@@ -39,21 +40,18 @@ class Doctor:
         `ServerShutdown` and `StorageUnavailable`. Whatever is wrong with the key or at the provider is in the report.
         """
         provider = self._archive.registry.get(wish.provider)
-        with self._gate.admit(wish.user_id):
-            async with self._archive.database.read() as session:
-                case = await find_case(session, self._archive, wish, provider)
-            if self._stopping:
-                raise ServerShutdown(retry_after_s=SHUTDOWN_RETRY_S)
-            task = asyncio.create_task(diagnose(case, self._means), name=f"diagnose {provider.id}")
-            self._running.add(task)
-            try:
-                await asyncio.wait({task})
-            finally:
-                self._running.discard(task)
-                task.cancel()
-            if task.cancelled():
-                raise ServerShutdown(retry_after_s=SHUTDOWN_RETRY_S)
-            return task.result()
+        if self._stopping:
+            raise ServerShutdown(retry_after_s=SHUTDOWN_RETRY_S)
+        task = asyncio.create_task(self._diagnose(wish, provider), name=f"diagnose {provider.id}")
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()  # who asked has gone; it is in `_running` until it has ended
+        if task.cancelled():
+            raise ServerShutdown(retry_after_s=SHUTDOWN_RETRY_S)
+        return task.result()
 
     def saved(self, user_id: str, credential_id: UUID) -> None:
         """Look at a key that was just saved, soon and without tokens; what is found is stored with it."""
@@ -75,6 +73,18 @@ class Doctor:
         self.begin_shutdown()
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._saved_keys.close()
+
+    async def _diagnose(self, wish: Wish, provider: Provider) -> Report:
+        """Hold the user's place as long as anything of the diagnosis is under way."""
+        with self._gate.admit(wish.user_id):
+            async with self._archive.database.read() as session:
+                case = await find_case(session, self._archive, wish, provider)
+            return await diagnose(case, self._means)
+
+    def _done(self, task: asyncio.Task[Report]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # counts as seen, as nobody may be waiting any more
 
     async def _look(self, user_id: str, credential_id: UUID) -> None:
         archive = self._archive

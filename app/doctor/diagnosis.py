@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, final
 from urllib.parse import SplitResult, urlsplit
@@ -17,8 +17,9 @@ from app.doctor.report import Finding, Report, StepName, failed, passed, skipped
 from app.doctor.settling import settle_refused, settle_served
 from app.doctor.sheet import Limits, Sheet
 from app.errors import ConfigError, GatewayError, ProviderTimeout, ProviderUnreachable
+from app.providers import family
 from app.providers.model import ModelClient
-from app.providers.provider import Route
+from app.providers.provider import Route, Wire
 from app.providers.transport import Sender
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -173,7 +174,9 @@ class _Diagnosis:
             return
 
         async def stream() -> Finding:
-            finding, error = await speaking.stream_finding(client, self._case, route, seconds=self._limits.stream_s)
+            finding, error = await speaking.stream_finding(
+                client, self._case, route, seconds=self._limits.stream_s, on_wire=self._use
+            )
             if error is None:
                 settle_served(sheet, self._case)
             else:
@@ -189,6 +192,11 @@ class _Diagnosis:
         else:
             work = partial(speaking.tool_finding, client, self._case, route)
             await sheet.run(StepName.TOOL_CALL, self._limits.stream_s, work)
+
+    def _use(self, wire: Wire) -> None:
+        """Take down the wire that is tried now: the client knows better than the route which one that is."""
+        if self._case.route is not None:
+            self._case = replace(self._case, route=family.on_wire(self._case.route, wire))
 
     async def _look_for_wire(self, client: ModelClient, route: Route, error: GatewayError) -> None:
         with suppress(TimeoutError):  # what the stream has found is told all the same

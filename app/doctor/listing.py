@@ -1,7 +1,7 @@
 """Asks a provider for its list of models, which costs nothing, and for whether an API answers at an address at all."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,8 +10,9 @@ from app.doctor.case import Case
 from app.doctor.witness import Head, Witness
 from app.errors import ConfigError, GatewayError, ProviderTimeout, StreamInterrupted
 from app.providers import base_url, classify
-from app.providers.models_list import list_models
-from app.providers.provider import ListShape, Provider, Wire
+from app.providers.model_info import ModelList
+from app.providers.models_list import ListTooLong, fetch_models
+from app.providers.provider import ListShape, Wire
 from app.providers.transport import Sender
 from app.secret import Secret
 
@@ -27,9 +28,9 @@ NEIGHBOURS: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """What came of one request for the list; either `error` or `models` counts."""
+    """What came of one request for the list; either `error` or `found` counts."""
 
-    models: tuple[str, ...] = ()
+    found: ModelList = field(default_factory=lambda: ModelList(models={}, named=frozenset()))
     error: GatewayError | None = None
     head: Head | None = None
     """None where no answer came."""
@@ -44,16 +45,11 @@ class Listed:
     @property
     def no_api(self) -> bool:
         """Whether something answers that is not this API: a page, nothing at this path, or no list."""
-        broken = isinstance(self.error, StreamInterrupted | ProviderTimeout)
+        broken = isinstance(self.error, StreamInterrupted | ProviderTimeout | ListTooLong)
         if self.error is None or self.head is None or self.head.redirect or broken:
             return False
         html = self.head.html and self.head.status < HTTPStatus.INTERNAL_SERVER_ERROR
         return html or self.head.status in _NO_API or self.head.status < HTTPStatus.MULTIPLE_CHOICES
-
-
-def lists(provider: Provider) -> bool:
-    """Tell whether the provider is known to have a list."""
-    return provider.models_list is not None
 
 
 async def ask_list(sender: Sender, case: Case, api_key: Secret | None, *, base: str | None = None) -> Listed:
@@ -68,10 +64,10 @@ async def ask_list(sender: Sender, case: Case, api_key: Secret | None, *, base: 
         row = replace(row, api_base=base, version="")
     witness = Witness(sender)
     try:
-        models = await list_models(witness, row, api_key, seconds=case.provider.deadlines.total_s, own_key=case.key.own)
+        found = await fetch_models(witness, row, api_key, seconds=case.provider.deadlines.total_s, own_key=case.key.own)
     except GatewayError as error:
         return Listed(error=error, head=witness.last)
-    return Listed(models=models, head=witness.last)
+    return Listed(found=found, head=witness.last)
 
 
 async def speaks(sender: Sender, case: Case, base: str) -> bool:

@@ -104,7 +104,7 @@ class Names:
         self._free = threading.Semaphore(at_once)
 
     async def lookup(self, host: str, port: int) -> Sequence[str]:
-        """See `Lookup`; raises `TimeoutError` where too many names are still being looked up."""
+        """See `Lookup`; raises `TimeoutError` where too many names are still looked up, or no thread can be had."""
         if not self._free.acquire(blocking=False):
             raise TimeoutError
         loop = asyncio.get_running_loop()
@@ -130,7 +130,11 @@ class Names:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell, found)
 
-        threading.Thread(target=run, name="doctor: look a name up", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="doctor: look a name up", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads; `run`, which frees the place, never begins
+            self._free.release()
+            raise TimeoutError from None
         return await done
 
 

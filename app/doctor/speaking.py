@@ -1,6 +1,7 @@
 """A tiny real answer and a tool call, through the same port that answers people: what is diagnosed is what is used."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from app.doctor.answering import other_wires
 from app.doctor.case import Case
 from app.doctor.report import Finding, failed, passed, warned
 from app.errors import (
+    EndpointMismatch,
     GatewayError,
     InvalidProviderResponse,
     InvalidRequest,
@@ -18,7 +20,7 @@ from app.errors import (
     UnknownError,
 )
 from app.events import FinishReason
-from app.providers import base_url
+from app.providers import family
 from app.providers.model import (
     ChatMessage,
     Finish,
@@ -46,8 +48,13 @@ _TOOL: Final = ToolSpec(
     parameters={"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 )
 _TOOL_QUESTION: Final = ChatMessage(role="user", content="Call the tool tell_time for the city Porto. Write nothing.")
-_ELSEWHERE: Final = (ModelNotFound, InvalidRequest, InvalidProviderResponse, UnknownError)
+_ELSEWHERE: Final = (EndpointMismatch, ModelNotFound, InvalidRequest, InvalidProviderResponse, UnknownError)
 """What a gateway says about a model that it serves on another wire."""
+OnWire = Callable[[Wire], None]
+
+
+def _unheard(_wire: Wire) -> None:
+    """Take no notice."""
 
 
 @dataclass(slots=True)
@@ -91,12 +98,15 @@ async def listen(client: ModelClient, request: ModelRequest) -> Heard:
 
 
 async def stream_finding(
-    client: ModelClient, case: Case, route: Route, *, seconds: float
+    client: ModelClient, case: Case, route: Route, *, seconds: float, on_wire: OnWire = _unheard
 ) -> tuple[Finding, GatewayError | None]:
-    """Ask for a few words; the error is given beside its finding, for who looks further."""
+    """Ask for a few words; the error is given beside its finding, for who looks further.
+
+    `on_wire` is told each wire that the client tries, as `ModelRequest.on_wire` is.
+    """
     try:
         async with asyncio.timeout(seconds):
-            heard = await listen(client, _request(case, route))
+            heard = await listen(client, replace(_request(case, route), on_wire=on_wire))
     except GatewayError as error:
         return failed(error), error
     except TimeoutError:
@@ -113,13 +123,15 @@ async def stream_finding(
 async def find_wire(
     client: ModelClient, case: Case, route: Route, error: GatewayError, *, seconds: float
 ) -> Wire | None:
-    """Give the first wire on which the model answers that is refused on its own."""
-    if not isinstance(error, _ELSEWHERE):
-        return None
+    """Give the first wire on which the model answers that is refused on its own.
+
+    None where messages try other wires themselves: what those have found is in `error`.
+    """
     row = route.provider
+    if not isinstance(error, _ELSEWHERE) or family.may_move(row, route.model):
+        return None
     for wire in other_wires(case)[:_TRIES]:
-        base = base_url.canonical(row.api_base, wire=wire, version=row.version)
-        found, _ = await stream_finding(client, case, replace(route, wire=wire, base_url=base), seconds=seconds)
+        found, _ = await stream_finding(client, case, family.on_wire(route, wire), seconds=seconds)
         if found.code is None:
             return wire
     return None
@@ -129,7 +141,13 @@ def wrong_wire(case: Case, right: Wire, error: GatewayError) -> Finding:
     """Say on which wire the model is served."""
     row, model = case.provider, case.model
     cause = f"{row.label} does not serve {model} on {case.wire.value}, and does on {right.value}."
-    remedy = f'Set wire = "{right.value}" in [providers.{row.id}] of the configuration file, or choose another model.'
+    by_operator = model is not None and family.operators_wire(row, model) is not None
+    setting = (
+        f'"{model}" = "{right.value}" in [providers.{row.id}.wires]'
+        if by_operator
+        else (f'wire = "{right.value}" in [providers.{row.id}]')
+    )
+    remedy = f"Set {setting} of the configuration file, or choose another model."
     return failed(error, cause=cause, remedy=remedy)
 
 

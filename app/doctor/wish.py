@@ -43,6 +43,7 @@ async def find_case(session: Session, archive: Archive, wish: Wish, provider: Pr
 
     Raises what `Registry.resolve` raises; what is wrong with the key is in the case.
     """
+    instance = archive.instance_key
     stored = await find_credential(session, user_id=wish.user_id, provider=provider.id)
     route = await _find_route(session, archive, wish, provider)
     provider = provider_of(provider, stored)
@@ -52,6 +53,7 @@ async def find_case(session: Session, archive: Archive, wish: Wish, provider: Pr
         key=_find_key(archive, stored, user_id=wish.user_id, provider=provider),
         spend=wish.spend,
         tools=wish.tools,
+        operators=instance.model if instance is not None and instance.provider == provider.id else None,
         shows_address=provider.id not in archive.registry.configured_ids,
     )
 

@@ -1,13 +1,11 @@
 """A short, harmless piece of what an upstream said: for `upstream_message` and for nothing else."""
 
-import base64
-import json
 import re
 from typing import Final
-from urllib.parse import quote
 
 from app.errors import UPSTREAM_EXCERPT_LIMIT
-from app.secret import SECRET_CHARS, Secret
+from app.providers.key_echo import KeyEcho
+from app.secret import Secret
 
 _READ_LIMIT: Final = 4096
 """Characters looked at; a longer text is cut before any pattern runs over it."""
@@ -32,18 +30,10 @@ def excerpt(text: str, key: Secret | None) -> str | None:
     Markup, URLs, host names and whatever looks like a key are cut out, and `key` itself in each form that an
     upstream could echo it in.
     """
-    short = text[:_READ_LIMIT]
-    if key is not None and len(key.reveal()) >= SECRET_CHARS:
-        for form in _forms(key.reveal()):
-            short = short.replace(form, _HIDDEN)
+    short = KeyEcho(key).hide(text[:_READ_LIMIT], _HIDDEN, cut=len(text) > _READ_LIMIT)
     if "<html" in short.lower() or "<!doctype" in short.lower():
         return None
     for pattern in (_MARKUP, _URL, _KEY, _HOST):
         short = pattern.sub(_HIDDEN, short)
     printable = "".join(letter if letter.isprintable() else " " for letter in short)
     return " ".join(printable.split())[:UPSTREAM_EXCERPT_LIMIT].strip() or None
-
-
-def _forms(value: str) -> tuple[str, ...]:
-    encoded = base64.b64encode(value.encode()).decode()
-    return (value, quote(value, safe=""), json.dumps(value)[1:-1], encoded, encoded.rstrip("="))

@@ -36,7 +36,7 @@ class ModelLookup:
         or the default model of their file, is tried whatever a list says.
         """
         provider, model = route.provider, route.model
-        if provider.models_list is None or not provider.lists_all or _is_operators(provider, model, operators):
+        if provider.models_list is None or not provider.lists_all or is_operators(provider, model, operators):
             return
         known = self._cache.known(provider, api_key, own_key=own_key)
         doubt = _doubt(known)
@@ -107,7 +107,7 @@ def advised(error: ModelNotFound, suggestions: tuple[str, ...]) -> ModelNotFound
     return error
 
 
-def _is_operators(provider: Provider, model: str, operators: str | None) -> bool:
+def is_operators(provider: Provider, model: str, operators: str | None) -> bool:
     """Tell whether the operator has named the model: they may know an id that no list has."""
     named = {operators} if operators else set[str]()
     shipped = next((row.default_model for row in CATALOG if row.id == provider.id), None)

@@ -195,7 +195,7 @@ class ModelsCache:
             try:
                 answer = await fetch_models(self._transport, provider, api_key, seconds=seconds, own_key=asked.own_key)
             except GatewayError as error:
-                answer = error
+                answer = _without_frames(error)
             self._remember(asked, answer, began)
             return answer
 
@@ -239,3 +239,9 @@ def _keep_seconds(answer: ModelList | GatewayError) -> float:
     if isinstance(answer, GatewayError):
         return min(max(KEEP_FAILURE_SECONDS, answer.retry_after_s or 0.0), KEEP_SECONDS)
     return KEEP_SECONDS if answer.models else KEEP_EMPTY_SECONDS
+
+
+def _without_frames(error: GatewayError) -> GatewayError:
+    """Give an error that is kept without what led to it: those frames hold the key."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

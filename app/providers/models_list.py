@@ -1,17 +1,21 @@
 """The models that a provider offers right now, read from its own list."""
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final, cast, final
 from urllib.parse import quote
 
 import orjson
 
 from app.errors import InvalidProviderResponse, Origin, ProviderTimeout
 from app.providers import base_url, classify, model_id, naming
+from app.providers.error_body import read_error_body
+from app.providers.key_echo import KeyEcho
+from app.providers.list_texts import fit_to_keep, without_unfit
 from app.providers.model_facts import Entry, read_entry
 from app.providers.model_info import ModelInfo, ModelList, ModelSource
 from app.providers.provider import ListShape, Provider
@@ -37,6 +41,19 @@ _OTHER_PURPOSE: Final = re.compile(
     r"(?:^|[-_./])(?:embed|embedding|embeddings|tts|whisper|dall-e|moderation|image|images|audio|realtime|transcribe"
     r"|transcription|sora|babbage|davinci|turbo-instruct|rerank|orpheus|ocr)(?:$|[-_./:\d])"
 )
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Half of a surrogate pair, escaped or encoded by itself: what the fast parser refuses in otherwise good JSON."""
+
+
+@final
+class ListTooLong(InvalidProviderResponse):
+    """A list with more than `BODY_LIMIT` bytes on one page; the address is right."""
+
+    def __init__(self, origin: Origin) -> None:
+        """Say how long it may be."""
+        message = f"{origin.label} sent a list of models with more than {BODY_LIMIT:,} bytes on one page."
+        action = "Name a model yourself: messages do not need the list. Whoever runs the provider can shorten it."
+        super().__init__(message, action=action, origin=origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +110,13 @@ async def _all_pages(
     base = base_url.canonical(provider.api_base, wire=provider.wire, version=provider.version)
     first, parameter = _PARAMETERS[shape]
     url = base_url.list_endpoint(base, shape) + (f"?{first}" if first else "")
+    key = KeyEcho(api_key)
     found: list[Entry] = []
     asked: set[str] = set()
     address = url
     while address not in asked and len(asked) < PAGE_LIMIT:
         asked.add(address)
-        page = _read(shape, await _fetch(transport, provider, address, api_key, origin), origin)
+        page = _read(shape, await _fetch(transport, provider, address, api_key, origin), key, origin)
         found.extend(page.entries[: ENTRY_LIMIT - len(found)])
         if page.cut or len(found) >= ENTRY_LIMIT:
             break
@@ -116,9 +134,12 @@ async def _fetch(transport: Sender, provider: Provider, url: str, api_key: Secre
         "GET", url, headers=headers, body=None, deadlines=deadlines, origin=origin, guarded=provider.guarded
     ) as response:
         if response.status != HTTPStatus.OK:
-            body = await response.read(classify.BODY_LIMIT)
+            body = await read_error_body(response, left_s=deadlines.first_token_s)
             raise classify.refusal(response.status, response.headers, body, origin=origin, key=api_key)
-        return await response.read(BODY_LIMIT)
+        body = await response.read(BODY_LIMIT + 1)
+    if len(body) > BODY_LIMIT:
+        raise ListTooLong(origin)
+    return body
 
 
 def _headers(provider: Provider, api_key: Secret | None) -> dict[str, str]:
@@ -137,14 +158,11 @@ def _headers(provider: Provider, api_key: Secret | None) -> dict[str, str]:
     return headers
 
 
-def _read(shape: ListShape, body: bytes, origin: Origin) -> _Page:
+def _read(shape: ListShape, body: bytes, key: KeyEcho, origin: Origin) -> _Page:
     """Read one page; raises `InvalidProviderResponse` where it is not JSON of the expected shape."""
-    try:
-        data: object = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise _no_list(origin) from error
+    data = _json(body, origin)
     if shape is ListShape.OPENAI and isinstance(data, list):
-        return _page(shape, cast("list[object]", data))  # Together sends the bare array
+        return _page(shape, cast("list[object]", data), key)  # Together sends the bare array
     if not isinstance(data, dict):
         raise _no_list(origin)
     fields = cast("dict[str, Any]", data)
@@ -153,19 +171,36 @@ def _read(shape: ListShape, body: bytes, origin: Origin) -> _Page:
         items = []  # protobuf's JSON leaves an empty list out
     if not isinstance(items, list):
         raise _no_list(origin)
-    page = _page(shape, cast("list[object]", items))
+    page = _page(shape, cast("list[object]", items), key)
     match shape:
         case ListShape.ANTHROPIC:
-            return replace(page, following=_text(fields.get("last_id")) if fields.get("has_more") is True else None)
+            following = _text(fields.get("last_id")) if fields.get("has_more") is True else None
         case ListShape.GEMINI:
-            return replace(page, following=_text(fields.get("nextPageToken")))
+            following = _text(fields.get("nextPageToken"))
         case ListShape.OPENAI | ListShape.OLLAMA:
-            return page
+            following = None
+    if following is not None and not fit_to_keep(following, key):
+        return replace(page, cut=True)  # a URL has neither the key nor half a character in it
+    return replace(page, following=following)
 
 
-def _page(shape: ListShape, items: Sequence[object]) -> _Page:
+def _json(body: bytes, origin: Origin) -> object:
+    """Parse a page; the slower parser takes halves of a surrogate pair, so that one entry does not cost the others."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if not _HALF.search(body):
+            raise _no_list(origin) from error
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise _no_list(origin) from error
+
+
+def _page(shape: ListShape, items: Sequence[object], key: KeyEcho) -> _Page:
     models = [cast("Mapping[str, Any]", item) for item in items[:ENTRY_LIMIT] if isinstance(item, dict)]
-    entries = [entry for model in models if (entry := read_entry(shape, model)) is not None]
+    clean = [without_unfit(model, key) for model in models]
+    entries = [entry for model in clean if (entry := read_entry(shape, model)) is not None]
     return _Page(tuple(entries), cut=len(items) > ENTRY_LIMIT)
 
 

@@ -21,6 +21,7 @@ from app.providers.sending import send
 from app.providers.transport import Sender, UpstreamResponse
 from app.providers.wires import anthropic_messages, gemini, openai_chat, openai_responses
 from app.providers.wires.reader import WireReader
+from app.providers.wires.reading import OddPieceError
 
 WIRES: Final[Mapping[Wire, Callable[[Mapping[str, Any], Pieces], None]]] = {
     Wire.OPENAI_CHAT: openai_chat.say,
@@ -132,6 +133,8 @@ class _Call:
                 say(event, pieces)
         except GatewayError as error:
             self._exchange.fail(error)
+        except OddPieceError:
+            self._exchange.fail(reader.odd_piece())
         pieces.flush()
         self._useful = self._useful or bool(self._ready)
         if not chunk or reader.reading.over or reader.error is not None or self._exchange.error is not None:

@@ -1,11 +1,13 @@
 """What an answer says, as deltas: the key taken out, tool calls numbered, text that lies together joined."""
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 from app.errors import InvalidProviderResponse, Origin
 from app.providers.key_filter import KeyFilter
 from app.providers.model import Delta, ReasoningTextDelta, TextDelta, ToolCallPiece
+from app.providers.told_text import Place, ToldText
 from app.secret import Secret
 
 MAX_CALLS: Final = 128
@@ -37,6 +39,7 @@ class Pieces:
         self._reasoning = KeyFilter(key)
         self._texts: list[str] = []
         self._reasonings: list[str] = []
+        self._told = ToldText()
         self._by_key: dict[int | str, _Call] = {}
         """The call that a wire's own number or id means now."""
         self._calls: list[_Call] = []
@@ -46,6 +49,17 @@ class Pieces:
         if self._reasonings:
             self.flush()
         self._texts.append(piece)
+
+    def text_at(self, place: Place, piece: str) -> None:
+        """Take a piece of the answer that belongs to the part at `place`, on a wire that tells parts once more."""
+        if piece:
+            self._told.add(place, piece)
+            self.text(piece)
+
+    def whole_texts(self, parts: Mapping[Place, str]) -> None:
+        """Take parts as they are told once more at their end: what came in pieces is not said again."""
+        for piece in self._told.rest(parts):
+            self.text(piece)
 
     def reasoning(self, piece: str) -> None:
         """Take a piece of what the model thinks."""
@@ -80,9 +94,12 @@ class Pieces:
 
     def whole_call(self, key: int | str, id_: str | None, name: str | None, arguments: str) -> None:
         """Take a call as it is told once more at its end: what came in pieces is not said again."""
-        known = self._by_key.get(key)
-        if known is None or not known.said:
-            self.call(key, None if known else id_, None if known else name, arguments)
+        known = next((call for call in self._calls if id_ and call.id == id_), None) or self._by_key.get(key)
+        if known is None:
+            self.call(key, id_, name, arguments)
+        elif not known.said:
+            self.flush()
+            self._say(known, None, None, arguments)
 
     def flush(self) -> None:
         """Make deltas of what has come; after each read, so that nothing waits for a second piece."""

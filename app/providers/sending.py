@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from app.errors import StreamInterrupted
+from app.errors import GatewayError
 from app.providers import classify
+from app.providers.error_body import read_error_body
 from app.providers.exchange import Exchange
 from app.providers.transport import Sender, UpstreamResponse
 
-_ERROR_BODY_S: Final = 10.0
 _SUCCESS: Final = 200
 
 
@@ -20,6 +20,7 @@ async def send(  # noqa: PLR0913 - the parts of one HTTP request
 
     Raises what `Transport.request` raises, and the error that `classify` finds for a status other than 200.
     """
+    begun = asyncio.get_running_loop().time()
     response = await exchange.stack.enter_async_context(
         transport.request(
             method,
@@ -32,22 +33,29 @@ async def send(  # noqa: PLR0913 - the parts of one HTTP request
         )
     )
     if response.status != _SUCCESS:
-        said = await _error_body(response)
-        raise classify.refusal(
-            response.status,
-            response.headers,
-            said,
-            origin=exchange.origin,
-            key=exchange.key,
-            mismatch=exchange.request.route.provider.mismatch,
-        )
+        raise await _refusal(exchange, response, begun)
     return response
 
 
-async def _error_body(response: UpstreamResponse) -> bytes:
-    """Give the beginning of an error's body, or nothing where it does not come: the status says enough."""
-    try:
-        async with asyncio.timeout(_ERROR_BODY_S):
-            return await response.read(classify.BODY_LIMIT)
-    except (TimeoutError, StreamInterrupted):
-        return b""
+async def _refusal(exchange: Exchange, response: UpstreamResponse, begun: float) -> GatewayError:
+    """Give the error of a status; it stands in the exchange before its body is waited for.
+
+    So a deadline of the call that comes meanwhile, as after a long wait for the lane, raises it too.
+    """
+    exchange.fail(_classified(exchange, response, b""))
+    limits = exchange.request.deadlines
+    spent_s = asyncio.get_running_loop().time() - begun
+    said = await read_error_body(response, left_s=min(limits.first_token_s, limits.total_s) - spent_s)
+    exchange.error = _classified(exchange, response, said)
+    return exchange.error
+
+
+def _classified(exchange: Exchange, response: UpstreamResponse, said: bytes) -> GatewayError:
+    return classify.refusal(
+        response.status,
+        response.headers,
+        said,
+        origin=exchange.origin,
+        key=exchange.key,
+        mismatch=exchange.request.route.provider.mismatch,
+    )

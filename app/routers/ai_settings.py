@@ -14,6 +14,8 @@ from app.db.models import AiSettings
 from app.deps import Services, ServicesDep, SettingsCallerDep, SettingsId
 from app.errors import NotFound
 from app.runs.choice import saved_pair
+from app.runs.fallback import Fallback
+from app.runs.fallback_check import check_fallbacks
 from app.schemas.ai_settings import AiSettingsAnswer, AiSettingsBody, FallbackAnswer
 from app.schemas.error import answers
 
@@ -36,7 +38,7 @@ async def put_ai_settings(caller: SettingsCallerDep, services: ServicesDep, body
             session,
             user_id=caller.user_id,
             new_id=services.runner.new_id(),
-            change=_change(body),
+            change=_change(body, services),
             now=services.runner.clock.now(),
         )
     return _answer(stored, services)
@@ -70,7 +72,7 @@ async def change_ai_settings(
             session,
             user_id=caller.user_id,
             settings_id=settings_id,
-            change=_change(body),
+            change=_change(body, services),
             now=services.runner.clock.now(),
         )
     return _answer(stored, services)
@@ -83,13 +85,16 @@ async def delete_ai_settings(caller: SettingsCallerDep, services: ServicesDep, s
         await ai_settings.delete_ai_settings(session, user_id=caller.user_id, settings_id=settings_id)
 
 
-def _change(body: AiSettingsBody) -> AiSettingsChange:
+def _change(body: AiSettingsBody, services: Services) -> AiSettingsChange:
+    """Give what the body names; raises `InvalidInput` for a fallback that cannot be used."""
     change: AiSettingsChange = {}
     if "preferred_provider" in body.model_fields_set:
         change["preferred_provider"] = body.preferred_provider
     if "preferred_model" in body.model_fields_set:
         change["preferred_model"] = body.preferred_model
     if "fallbacks" in body.model_fields_set:
+        entries = [Fallback(entry.provider, entry.model) for entry in body.fallbacks or ()]
+        check_fallbacks(services.registry, entries)
         change["fallbacks"] = [entry.model_dump() for entry in body.fallbacks or ()]
     return change
 

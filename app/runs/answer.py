@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, final
 
 from app.errors import (
@@ -146,7 +147,8 @@ class Answer:
                     request, tries = detour.request, 0
                     self._budget.earn(target_of(request.route))
                     self._turn(error, detour)
-                await self._note((*self.attempts, new_attempt(len(self.attempts) + 1, request.route, self._clock)))
+                with suppress(StorageUnavailable):  # the end of the run stores all attempts
+                    await self._note((*self.attempts, new_attempt(len(self.attempts) + 1, request.route, self._clock)))
             else:
                 return
 

@@ -1,9 +1,11 @@
 """Deltas folded into the message they add up to; pure, and constant work per delta."""
 
+import json
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, Final, final
 
 import orjson
+import pydantic_core
 
 from app.events import FinishReason, Usage
 from app.providers.model import Delta, Finish, ReasoningTextDelta, TextDelta, ToolCallPiece, UsageReport
@@ -121,6 +123,11 @@ class Draft:
         """Whether every call has a name and arguments that are JSON; none at all count as an empty object."""
         return all(call.name and is_json(call.arguments.value) for _, call in self._made())
 
+    @property
+    def tool_calls_broken(self) -> bool:
+        """Whether a call has arguments that no further piece could have made JSON: they were not cut, but wrong."""
+        return any(is_broken_json(call.arguments.value) for _, call in self._made())
+
     def _made(self) -> list[tuple[int, _Call]]:
         """Give the calls of which anything was said, in the order of their index."""
         return [(at, call) for at, call in sorted(self._calls.items()) if call.id or call.name or call.arguments.value]
@@ -133,6 +140,25 @@ def is_json(text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+_DECODER: Final = json.JSONDecoder()
+
+
+def is_broken_json(text: str) -> bool:
+    """Tell whether `text` cannot be the beginning of JSON; in doubt it can."""
+    begun = text.strip()
+    if not begun:
+        return False
+    try:
+        pydantic_core.from_json(begun, allow_partial="trailing-strings")
+    except ValueError:
+        return True
+    try:
+        # The parser of beginnings does not look at what stands behind a whole value.
+        return _DECODER.raw_decode(begun)[1] < len(begun)
+    except ValueError:
+        return False
 
 
 def _storable(text: str) -> str:

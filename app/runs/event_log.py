@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol, final
 from uuid import UUID
@@ -142,11 +141,19 @@ class EventLog:
                 async with asyncio.timeout(IDLE_S):
                     await self._work.wait()
             except TimeoutError:
-                with suppress(StorageUnavailable):
-                    self._note(await self._store.fold())
+                if self._saving is None:  # the store is for one caller at a time
+                    await self._fold()
             else:
                 return
         await self._work.wait()
+
+    async def _fold(self) -> None:
+        try:
+            self._note(await self._store.fold())
+        except StorageUnavailable:
+            pass  # logged where it happened; the next look tries again
+        except Exception as bug:  # noqa: BLE001 - it may cost space, not the writer that all runs need
+            _log.error("event_log.not_folded", error_type=type(bug).__qualname__)
 
     async def _put(self, waiting: Sequence[_Batch]) -> None:
         """Bring events to where they are safe, then show them; waits for as long as that takes."""

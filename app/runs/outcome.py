@@ -12,6 +12,7 @@ from app.errors import (
     Origin,
     Phase,
     StreamInterrupted,
+    ToolValidationError,
 )
 from app.events import FinishReason, RunStatus
 from app.runs.assembler import Draft
@@ -48,6 +49,8 @@ def _finished(draft: Draft, origin: Origin) -> Outcome:
             return Outcome(RunStatus.FAILED, ContentFiltered(origin=origin, phase=Phase.MID_STREAM))
         case FinishReason.LENGTH:
             return Outcome(RunStatus.INCOMPLETE)
+        case _ if draft.tool_calls_broken:
+            return Outcome(RunStatus.FAILED, ToolValidationError(origin=origin))
         case _ if not draft.tool_calls_whole:
             message = f"{origin.label} sent cut tool arguments."
             return Outcome(RunStatus.FAILED, StreamInterrupted(message, origin=origin))

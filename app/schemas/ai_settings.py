@@ -20,7 +20,7 @@ class FallbackBody(Body):
 
 
 class AiSettingsBody(Body):
-    """What the caller prefers; a field that is left out stays, and nothing is checked before it is used."""
+    """What the caller prefers; a field that is left out stays. Only fallbacks are checked before they are used."""
 
     ignored: ClassVar = frozenset({"id", "created_at", "updated_at"})
 

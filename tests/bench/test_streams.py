@@ -21,6 +21,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
+@pytest.mark.prove
 def test_every_chunk_of_every_stream_arrives_and_is_counted() -> None:
     done = bench("--json")
 

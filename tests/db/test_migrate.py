@@ -117,6 +117,7 @@ def command_upgrade(url: str) -> int:
     return subprocess.run([sys.executable, "-c", code, url], check=False, cwd=root, env=environ).returncode  # noqa: S603 - our own code
 
 
+@pytest.mark.prove
 async def test_a_second_process_waits_for_its_turn_longer_than_for_a_table(postgres_url: str) -> None:
     waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     database = Database.open(postgres_url)
@@ -132,6 +133,7 @@ async def test_a_second_process_waits_for_its_turn_longer_than_for_a_table(postg
     await database.close()
 
 
+@pytest.mark.prove
 async def test_a_table_that_is_taken_stops_the_migration(postgres_url: str) -> None:
     await asyncio.to_thread(command.downgrade, migration_config(postgres_url), "base")
     database = Database.open(postgres_url)

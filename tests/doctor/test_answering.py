@@ -9,6 +9,7 @@ from app.doctor.case import KeyFound
 from app.doctor.listing import neighbours
 from app.doctor.report import Report
 from app.errors import GatewayError, MissingCredential
+from app.providers import models_list
 from app.providers.models_list import list_models
 from app.providers.provider import Provider, Wire
 from app.providers.transport import Transport
@@ -242,14 +243,6 @@ async def test_a_list_that_checks_no_key_says_nothing_of_it() -> None:
     assert report.failed is None
 
 
-async def test_a_model_that_is_not_in_the_list() -> None:
-    report, _ = await look_at(api(), model="gpt-5-nan")
-
-    found = step(report, "model")
-    assert (found["status"], found["code"]) == ("fail", "model_not_found")
-    assert found["remedy"].startswith("Use one of its models, such as gpt-5-nano")
-
-
 async def test_no_model_and_no_key() -> None:
     async with open_site(api()) as site:
         row = provider(site.url(), default_model=None)
@@ -292,3 +285,15 @@ async def test_the_address_of_the_operator_is_not_shown_to_callers() -> None:
             report = await look(case(provider(site.url()), shows_address=False), limits=QUICK)
 
         assert not [text for text in ("127.0.0.1", "inner.example") if text in str(report.as_dict())]
+
+
+async def test_a_list_that_is_too_long_is_called_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models_list, "BODY_LIMIT", 200)
+
+    report, asked = await look_at(api(tuple(f"model-{number}" for number in range(20))))
+
+    said = step(report, "http")
+    assert (said["status"], "more than 200 bytes" in said["cause"]) == ("fail", True)
+    assert "base URL" not in f"{said['cause']} {said['remedy']}"
+    assert "api_base" not in said["remedy"]
+    assert asked == ["GET /v1/models"], "no other address is tried"

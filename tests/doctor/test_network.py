@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -186,6 +187,18 @@ async def test_where_too_many_names_are_looked_up_already_the_next_one_is_late()
     report = await look(case(provider("https://nowhere.invalid/v1")), lookup=Names(at_once=0).lookup)
 
     assert step(report, "dns")["code"] == "provider_timeout"
+
+
+async def test_a_lookup_that_gets_no_thread_keeps_no_place() -> None:
+    names = Names(at_once=1)
+    usual = threading.stack_size(1 << 47)  # more than a process has addresses for
+    try:
+        report = await look(case(provider("https://nowhere.invalid/v1")), lookup=names.lookup)
+    finally:
+        threading.stack_size(usual)
+
+    assert step(report, "dns")["code"] == "provider_timeout"
+    assert await names.lookup("localhost", 80)
 
 
 async def test_an_address_that_must_not_be_used_is_not_connected_to() -> None:

@@ -106,7 +106,7 @@ async def test_a_right_key_that_the_list_did_not_check(lane: LitellmLane) -> Non
 
 
 async def test_an_unknown_model(lane: LitellmLane) -> None:
-    report = await look_at(lane, zen_like(), ZEN, model="gpt-4-turbo", wire_rules=ZEN_RULES)
+    report = await look_at(lane, zen_like(), ZEN, model="gpt-4-turbo", wire_rules=ZEN_RULES, lists_all=True)
 
     found = step(report, "model")
     assert (found["status"], found["code"]) == ("fail", "model_not_found")
@@ -141,10 +141,10 @@ async def test_a_model_that_answers_is_more_than_a_list_that_lacks_it(lane: Lite
         models = ("other",) if exchange.recorded.method == "GET" else MODELS
         await api(models)(exchange)
 
-    report = await look_at(lane, play)
+    report = await look_at(lane, play, lists_all=True, default_model=None)
 
     assert verdicts(report)["model"] == "warn"
-    assert "get through all the same" in step(report, "model")["cause"]
+    assert "It answers all the same, but messages to it are refused" in step(report, "model")["cause"]
     assert report.failed is None
 
 

@@ -12,6 +12,7 @@ from tests.providers.calls import open_lane, open_litellm
 from tests.upstream import Upstream
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what no lane is asked for."""
     items[:] = spoken(items)

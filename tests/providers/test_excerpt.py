@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.providers.excerpt import excerpt
+from app.providers.key_echo import KeyEcho
 from app.secret import Secret
 
 KEY = 'plain+key/with"odd=chars'
@@ -19,6 +20,10 @@ KEY = 'plain+key/with"odd=chars'
     [
         KEY,
         quote(KEY, safe=""),
+        quote(KEY, safe="").lower(),
+        quote(KEY),
+        "".join(f"%{ord(letter):02x}" for letter in KEY),
+        KEY.replace("p", "%70"),
         json.dumps(KEY)[1:-1],
         base64.b64encode(KEY.encode()).decode(),
     ],
@@ -59,3 +64,18 @@ def test_any_text_gives_a_short_line(said: str) -> None:
 
 def test_megabytes_are_read_only_at_their_beginning() -> None:
     assert excerpt("word " * 4_000_000, None) == ("word " * 60).strip()
+
+
+def test_a_key_that_the_cut_goes_through_is_hidden_too() -> None:
+    said = "." * (4096 - 12) + KEY
+
+    assert KEY[:8] not in (excerpt(said.replace(".", " ", 4000), Secret(KEY)) or "")
+
+
+@given(st.text("ab%46", max_size=40), st.lists(st.booleans(), min_size=9, max_size=9), st.text("ab%46", max_size=40))
+def test_a_key_is_found_however_it_is_encoded(before: str, encoded: list[bool], after: str) -> None:
+    key = "ab46-ab46"
+    echo = "".join(f"%{ord(letter):02X}" if code else letter for letter, code in zip(key, encoded, strict=True))
+
+    assert KeyEcho(Secret(key)).stands_in(f"{before} {echo} {after}")
+    assert not KeyEcho(Secret(key)).stands_in(f"{before} none {after}")

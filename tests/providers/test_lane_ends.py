@@ -77,6 +77,7 @@ async def test_a_connection_is_used_again_after_a_whole_answer(lane: ModelClient
     assert upstream.connections == 1
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("lane", [Lane.NATIVE], indirect=True)
 async def test_a_slow_reader_is_not_taken_for_a_silent_provider(lane: ModelClient, upstream: Upstream) -> None:
     upstream.script = Answer(texts=("one", "two"), delay=0.8)

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from app.providers import litellm_setup
 from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane, LoadState
@@ -175,6 +177,7 @@ async def test_a_stop_ends_the_pause() -> None:
     assert loading.cancelled()
 
 
+@pytest.mark.prove
 async def test_an_import_that_broke_off_in_the_middle_works_the_second_time(upstream: Upstream) -> None:
     upstream.script = Answer(texts=("Lisbon",))
     for module in ("litellm.rust_bridge.trace.queries", "openai.types.beta.threads.image_url_content_block_param"):

@@ -243,8 +243,11 @@ async def test_a_list_that_breaks_off_is_an_error_and_not_a_short_list(pages: Pa
 async def test_a_list_that_is_too_long_is_cut_off_and_refused(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models_list, "BODY_LIMIT", 100)
 
-    with pytest.raises(InvalidProviderResponse):
+    with pytest.raises(InvalidProviderResponse) as caught:
         await pages.says(openai_list(*(f"gpt-{number}" for number in range(20)))).ids("openai")
+
+    assert "more than 100 bytes" in caught.value.message
+    assert "base URL" not in caught.value.sentence
 
 
 async def test_a_silent_provider_is_given_up(pages: Pages) -> None:

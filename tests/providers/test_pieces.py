@@ -11,6 +11,7 @@ from app.errors import NOWHERE, InvalidProviderResponse
 from app.providers.model import Delta, ReasoningTextDelta, TextDelta, ToolCallPiece
 from app.providers.pieces import MAX_CALLS, Pieces
 from app.providers.wires import anthropic_messages, gemini, openai_chat, openai_responses
+from app.providers.wires.reading import OddPieceError
 from app.secret import Secret
 
 KEY = "Plant/ed+9f8e"
@@ -25,7 +26,10 @@ def pieces() -> Pieces:
 def said(say: Say, *events: Mapping[str, Any]) -> list[Delta]:
     taken = pieces()
     for event in events:
-        say(event, taken)
+        try:
+            say(event, taken)
+        except OddPieceError:
+            break
     taken.end()
     return list(taken.ready)
 

@@ -99,6 +99,44 @@ def test_an_answer_that_calls_ends_with_its_calls(wire: Wire, body: bytes) -> No
     assert (reader.error, reader.reading.finish) == (None, FinishReason.TOOL_CALLS)
 
 
+BROKEN = {"code": "rate_limit_exceeded", "message": "Too many."}
+
+
+@pytest.mark.parametrize("kind", ["completed", "incomplete"])
+@pytest.mark.parametrize(
+    ("response", "code", "finish"),
+    [
+        ({"status": "failed", "error": BROKEN}, "rate_limited", None),
+        ({"status": "failed", "error": None}, "provider_internal_error", None),
+        ({"status": "cancelled"}, "provider_internal_error", None),
+        ({"error": BROKEN}, "rate_limited", None),
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, None, FinishReason.LENGTH),
+        (
+            {"status": "incomplete", "incomplete_details": {"reason": "content_filter"}},
+            None,
+            FinishReason.CONTENT_FILTER,
+        ),
+        ({"status": "completed"}, None, FinishReason.STOP),
+    ],
+    ids=["failed", "failed for nothing", "cancelled", "an error alone", "length", "filter", "completed"],
+)
+def test_the_status_of_the_response_outranks_the_name_of_its_event(
+    kind: str, response: dict[str, Any], code: str | None, finish: FinishReason | None
+) -> None:
+    reader = read(Wire.OPENAI_RESPONSES, sse({"type": f"response.{kind}", "response": response}))
+
+    assert (reader.error.code if reader.error else None, reader.reading.finish) == (code, finish)
+
+
+@pytest.mark.parametrize("content", [7, False, ["a"], {}])
+def test_content_that_is_no_text_is_no_answer_of_ollama(content: object) -> None:
+    lines = [{"message": {"content": content}}, {"message": {"content": ""}, "done": True}]
+    reader = read(Wire.OLLAMA, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+
+    assert reader.error is not None
+    assert reader.error.code == "invalid_provider_response"
+
+
 @pytest.mark.parametrize(
     ("start", "end", "usage"),
     [

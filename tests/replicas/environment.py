@@ -29,6 +29,7 @@ def environment(database_url: str, upstream_url: str, folder: Path, **overrides:
         "GATEWAY_AUTH_TOKENS": ",".join(f"{user}:{token}" for user, token in TOKENS.items()),
         "GATEWAY_CONFIG_FILE": str(config),
         "GATEWAY_MAX_ATTEMPTS": "1",
+        "GATEWAY_CIRCUIT_FAILURES": "0",  # the upstream fails as often as a test wants it to
         "GATEWAY_MAX_RUNS": "1000",
         "GATEWAY_MAX_RUNS_PER_USER": "1000",
         **overrides,

@@ -4,12 +4,15 @@ import asyncio
 import itertools
 from pathlib import Path
 
+import pytest
+
 from tests.replicas.history import Recorder, check_history
 from tests.replicas.pair import Pair, replicas_of
 from tests.replicas.play import Play, mark_of
 from tests.replicas.reading import Ended, Reading
 
 
+@pytest.mark.prove
 async def test_messages_wait_and_interrupt_on_two_replicas(postgres_url: str, tmp_path: Path) -> None:
     """One test, as the start of two processes takes longer than all of it."""
     async with replicas_of(postgres_url, tmp_path) as pair:

@@ -157,3 +157,43 @@ async def test_bad_fallbacks_are_named(gateway: Gateway, fallbacks: object, fiel
 
     body = assert_error(response, 400, "validation_error")
     assert any(field in name for name in body["error_detail"]["fields"]), body["error_detail"]["fields"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "field", "says"),
+    [
+        ({"provider": "nonsense"}, "provider", "not available"),
+        ({"provider": "opena"}, "provider", "not available"),
+        ({"provider": "github_models"}, "provider", "was shut down"),
+        ({"provider": "gro q"}, "provider", "blanks"),
+        ({"provider": "groq\x1f"}, "provider", "blanks"),
+        ({"provider": "groq", "model": "a b"}, "model", "blanks"),
+        ({"provider": "groq", "model": "a\x07b"}, "model", "blanks"),
+        ({"provider": "groq", "model": "a\x1f"}, "model", "blanks"),
+        ({"provider": "groq", "model": "a\u00a0b"}, "model", "blanks"),
+        ({"provider": "groq", "model": "../a"}, "model", "letters"),
+        ({"provider": "groq", "model": "anthropic/claude-haiku-4-5"}, "model", "groq/claude-haiku-4-5"),
+        ({"provider": "custom"}, "model", "no default model"),
+        ({"provider": "custom", "model": " "}, "model", "no default model"),
+    ],
+)
+async def test_a_fallback_that_cannot_be_used_is_refused_by_its_field(
+    gateway: Gateway, entry: dict[str, str], field: str, says: str
+) -> None:
+    stored = await _put(gateway, preferred_provider="local", fallbacks=[{"provider": "openai"}])
+    name = f"fallbacks.1.{field}"
+
+    for method, path in (("POST", PATH), ("PUT", f"{PATH}{stored['id']}/"), ("PATCH", f"{PATH}{stored['id']}/")):
+        response = await gateway.http.request(method, path, json={"fallbacks": [{"provider": "openai"}, entry]})
+        body = assert_error(response, 400, "validation_error")
+
+        assert says in body[name][0]
+        assert body["error_detail"]["fields"] == {name: body[name]}
+        assert body["error_detail"]["message"] == f"{name}: {body[name][0]}"
+    assert (await gateway.http.get(PATH)).json() == [stored]
+
+
+async def test_a_fallback_may_be_an_endpoint_of_ones_own_with_its_model(gateway: Gateway) -> None:
+    entry = {"provider": "custom", "model": "mine"}
+
+    assert (await _put(gateway, fallbacks=[entry]))["fallbacks"] == [entry]

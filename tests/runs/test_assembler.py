@@ -1,10 +1,13 @@
+import json
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.events import FinishReason, Usage
 from app.providers.model import Delta, Finish, ReasoningTextDelta, TextDelta, ToolCallPiece, UsageReport
-from app.runs.assembler import Draft, is_json
+from app.runs.assembler import Draft, is_broken_json, is_json
 
 HALVES = st.text(st.sampled_from('ab {}"\x00\ud83d\ude00é'), max_size=5)
 DELTAS = st.lists(
@@ -68,6 +71,26 @@ def test_no_tool_calls_are_none() -> None:
 def test_cut_arguments_are_seen(arguments: str, *, whole: bool) -> None:
     assert fold(ToolCallPiece(0, "a", "weather", arguments))[0].tool_calls_whole is whole
     assert is_json(arguments) is whole
+
+
+@pytest.mark.parametrize("arguments", ["{a:1}", "{'a':1", "{}}", '{"a":tx', '{"a":1}{"a":1}', "Bern", '{"a":"\n"}'])
+def test_wrong_arguments_are_told_from_cut_ones(arguments: str) -> None:
+    assert fold(ToolCallPiece(0, "a", "weather", arguments))[0].tool_calls_broken
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200)
+@given(value=st.dictionaries(st.text(), VALUES, max_size=4), data=st.data())
+def test_a_beginning_of_json_is_cut_and_not_wrong(value: dict[str, Any], data: st.DataObject) -> None:
+    text = json.dumps(value, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.sampled_from([None, 2])))
+
+    assert not is_broken_json(text[: data.draw(st.integers(0, len(text)))])
 
 
 def test_a_call_without_a_name_is_not_whole() -> None:

@@ -92,6 +92,7 @@ async def test_events_that_go_while_they_are_read_are_one_snapshot(database: Dat
     assert behind == []
 
 
+@pytest.mark.prove
 async def test_whoever_reads_much_is_let_go_when_the_process_ends(database: Database, pauses: list[Pause]) -> None:
     """With the text up to there, as a client that reads on has no more than that."""
     async with _desk(database, pauses) as (desk, readers):

@@ -6,6 +6,7 @@ from app.providers.provider import Lane
 from tests.lanes import spoken
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what no call takes."""
     items[:] = spoken(items)

@@ -100,7 +100,7 @@ async def test_the_next_of_the_list_answers(sqlite_url: str, tmp_path: Path, lan
     ):
         await story.store_key("openai_chat")
         await story.store_key("spare", "key-of-the-spare-one-0001")
-        await prefer(story, ("openai_chat", "test-model"), ("nobody", None), ("spare", "spare-model"))
+        await prefer(story, ("openai_chat", "test-model"), ("groq", None), ("spare", "spare-model"))
         conversation = await story.conversation()
         story.upstream.script = BY_NAME["err502"]
 

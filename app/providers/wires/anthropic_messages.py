@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, json_text, string, table, unknown_end
+from app.providers.wires.reading import Reading, count, json_text, part, string, table, text, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": FinishReason.STOP,
@@ -62,15 +62,15 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     """Put what one event adds to the answer into `pieces`; a tool call is known by the index of its block."""
     match event.get("type"):
         case "content_block_delta":
-            _say_delta(event, table(event.get("delta")), pieces)
+            _say_delta(event, part(event.get("delta")), pieces)
         case "content_block_start":
-            block = table(event.get("content_block"))
+            block = part(event.get("content_block"))
             if block.get("type") == "tool_use":
                 name = string(block.get("name"))
                 pieces.call(_number(event), string(block.get("id")), name, json_text(block.get("input")))
-            elif text := string(block.get("text")):
-                pieces.text(text)
-            elif thought := string(block.get("thinking")):
+            elif piece := text(block.get("text")):
+                pieces.text(piece)
+            elif thought := text(block.get("thinking")):
                 pieces.reasoning(thought)
         case "content_block_stop":
             pieces.close(_number(event))
@@ -79,11 +79,11 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
 
 
 def _say_delta(event: Mapping[str, Any], delta: Mapping[str, Any], pieces: Pieces) -> None:
-    if text := string(delta.get("text")):
-        pieces.text(text)
-    elif thought := string(delta.get("thinking")):
+    if piece := text(delta.get("text")):
+        pieces.text(piece)
+    elif thought := text(delta.get("thinking")):
         pieces.reasoning(thought)
-    elif arguments := string(delta.get("partial_json")):
+    elif arguments := text(delta.get("partial_json")):
         pieces.more(_number(event), arguments)
 
 

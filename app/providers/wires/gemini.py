@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, json_text, rows, string, table, unknown_end
+from app.providers.wires.reading import Reading, count, json_text, part, parts, rows, string, table, text, unknown_end
 
 SIGNATURE: Final = "__thought__"
 """Between the id of a call and its `thoughtSignature`, which has to come back with the call: the id is all of a call
@@ -36,8 +36,8 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
     if reason := table(event.get("promptFeedback")).get("blockReason"):
         return {"error": {"status": "content_filter", "message": f"The prompt was blocked: {reason}"}}
     for candidate in rows(event.get("candidates")):
-        parts = rows(table(candidate.get("content")).get("parts"))
-        reading.tools = reading.tools or any("functionCall" in part for part in parts)
+        said = rows(table(candidate.get("content")).get("parts"))
+        reading.tools = reading.tools or any("functionCall" in one for one in said)
         reason = candidate.get("finishReason")
         if isinstance(reason, str) and reason != "FINISH_REASON_UNSPECIFIED":
             if reason not in FINISH:
@@ -60,14 +60,14 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
 def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     """Put what one event adds to the answer into `pieces`; tool calls come whole, mostly without an id."""
     for candidate in rows(event.get("candidates"))[:1]:
-        for part in rows(table(candidate.get("content")).get("parts")):
-            if text := string(part.get("text")):
-                if part.get("thought") is True:
-                    pieces.reasoning(text)
+        for one in parts(part(candidate.get("content")).get("parts")):
+            if piece := text(one.get("text")):
+                if one.get("thought") is True:
+                    pieces.reasoning(piece)
                 else:
-                    pieces.text(text)
-            elif call := table(part.get("functionCall")):
+                    pieces.text(piece)
+            elif call := part(one.get("functionCall")):
                 id_ = string(call.get("id")) or f"call_{secrets.token_hex(12)}"
-                if signature := string(part.get("thoughtSignature")):
+                if signature := string(one.get("thoughtSignature")):
                     id_ = f"{id_}{SIGNATURE}{signature}"
                 pieces.call(id_, id_, string(call.get("name")), json_text(call.get("args")) or "{}")

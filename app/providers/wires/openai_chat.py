@@ -1,11 +1,11 @@
 """OpenAI chat completions: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, json_text, rows, string, table, unknown_end
+from app.providers.wires.reading import Reading, count, json_text, part, parts, rows, string, table, text, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": FinishReason.STOP,
@@ -54,41 +54,40 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
 def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     """Put what one event adds to the answer into `pieces`; of several answers, the first."""
     for choice in rows(event.get("choices"))[:1]:
-        delta = table(choice.get("delta"))
+        delta = part(choice.get("delta"))
         # DeepSeek and others name it so; OpenRouter, Groq and vLLM call it reasoning; some send both, the same.
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if thought and isinstance(thought, str):
+        if thought := text(delta.get("reasoning_content")) or text(delta.get("reasoning")):
             pieces.reasoning(thought)
         content = delta.get("content")
-        if content and isinstance(content, str):
-            pieces.text(content)
-        elif content:
-            _say_parts(content, pieces)
-        if refusal := string(delta.get("refusal")):
+        if isinstance(content, list):
+            _say_parts(cast("list[object]", content), pieces)
+        elif piece := text(content):
+            pieces.text(piece)
+        if refusal := text(delta.get("refusal")):
             pieces.text(refusal)
-        if calls := delta.get("tool_calls"):
+        if (calls := delta.get("tool_calls")) is not None:
             _say_calls(calls, pieces)
 
 
 def _say_parts(content: object, pieces: Pieces) -> None:
     """Take content in parts, as Mistral's reasoning models send it."""
-    for part in rows(content):
-        if part.get("type") == "thinking":
-            for text in _texts(part.get("thinking")):
-                pieces.reasoning(text)
-        elif text := string(part.get("text")):
-            pieces.text(text)
+    for one in parts(content):
+        if one.get("type") == "thinking":
+            for thought in _texts(one.get("thinking")):
+                pieces.reasoning(thought)
+        elif piece := text(one.get("text")):
+            pieces.text(piece)
 
 
 def _texts(thinking: object) -> Iterator[str]:
-    parts = [{"text": thinking}] if isinstance(thinking, str) else rows(thinking)
-    return (text for part in parts if (text := string(part.get("text"))))
+    told = [{"text": thinking}] if isinstance(thinking, str) else parts(thinking)
+    return (piece for one in told if (piece := text(one.get("text"))))
 
 
 def _say_calls(calls: object, pieces: Pieces) -> None:
-    for place, call in enumerate(rows(calls)):
+    for place, call in enumerate(parts(calls)):
         index: object = call.get("index")
-        function = table(call.get("function"))
+        function = part(call.get("function"))
         pieces.call(
             index if isinstance(index, int) else place,
             string(call.get("id")),

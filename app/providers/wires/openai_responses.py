@@ -1,22 +1,24 @@
 """OpenAI responses: https://platform.openai.com/docs/api-reference/responses-streaming."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, rows, string, table
+from app.providers.told_text import Place
+from app.providers.wires.reading import Reading, count, part, parts, rows, string, table, text
 
+_ENDS: Final = ("response.completed", "response.incomplete")
 _THOUGHTS: Final = frozenset({"response.reasoning_summary_text.delta", "response.reasoning_text.delta"})
 
 
 def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
     """Take one event; give it back if it is an error object.
 
-    The end is `response.completed` or `response.incomplete`.
+    The end is `response.completed` or `response.incomplete`; the status of its response outranks the name of the event.
     """
     response = table(event.get("response"))
-    match event.get("type"):
+    match _kind(event, response):
         case "response.completed":
             called = any(row.get("type") == "function_call" for row in rows(response.get("output")))
             reading.finish = FinishReason.TOOL_CALLS if called or reading.tools else FinishReason.STOP
@@ -43,28 +45,72 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
     return None
 
 
+def _kind(event: Mapping[str, Any], response: Mapping[str, Any]) -> object:
+    """Give the type of an event; that of an end is what the status says, where the status is one of an end."""
+    kind = event.get("type")
+    if kind not in _ENDS:
+        return kind
+    status = response.get("status")
+    named = f"response.{status}"
+    if status in ("failed", "cancelled") or (response.get("error") and named not in _ENDS):
+        return "response.failed"
+    return named if named in _ENDS else kind
+
+
 def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     """Put what one event adds to the answer into `pieces`; a tool call is known by the index of its output item."""
     kind = event.get("type")
     match kind:
         case "response.output_text.delta" | "response.refusal.delta":
-            if text := string(event.get("delta")):
-                pieces.text(text)
+            pieces.text_at(_place(event), text(event.get("delta")))
+        case "response.output_text.done" | "response.refusal.done" | "response.content_part.done":
+            pieces.whole_texts({_place(event): _words(part(event.get("part")) or event)})
         case "response.function_call_arguments.delta":
-            pieces.more(_number(event), string(event.get("delta")))
-        case "response.output_item.added" | "response.output_item.done":
-            item = table(event.get("item"))
+            pieces.more(_number(event), text(event.get("delta")))
+        case "response.output_item.added":
+            item = part(event.get("item"))
             if item.get("type") == "function_call":
-                told = (string(item.get("call_id")), string(item.get("name")), string(item.get("arguments")))
-                take = pieces.call if kind == "response.output_item.added" else pieces.whole_call
-                take(_number(event), *told)
+                pieces.call(_number(event), *_call(item))
+        case "response.output_item.done":
+            _say_whole([(_number(event), part(event.get("item")))], pieces)
+        case "response.completed" | "response.incomplete":
+            _say_whole(list(enumerate(parts(part(event.get("response")).get("output")))), pieces)
         case str() if kind in _THOUGHTS:
-            if thought := string(event.get("delta")):
+            if thought := text(event.get("delta")):
                 pieces.reasoning(thought)
         case _:
             pass
 
 
-def _number(event: Mapping[str, Any]) -> int:
-    number: object = event.get("output_index")
+def _say_whole(items: list[tuple[int, Mapping[str, Any]]], pieces: Pieces) -> None:
+    """Take output items as they are told at their end, and once more at the answer's: mostly nothing new."""
+    pieces.whole_texts({place: words for number, item in items for place, words in _texts(number, item)})
+    for number, item in items:
+        if item.get("type") == "function_call":
+            pieces.whole_call(number, *_call(item))
+
+
+def _texts(number: int, item: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    if item.get("type") == "message":
+        for place, content in enumerate(parts(item.get("content"))):
+            yield (number, place), _words(content)
+
+
+def _words(content: Mapping[str, Any]) -> str:
+    """Give the text of a part, or the refusal in its place; reasoning may lie in parts too, and is not said again."""
+    if content.get("type") == "reasoning_text":
+        return ""
+    return text(content.get("text")) or text(content.get("refusal"))
+
+
+def _call(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    return string(item.get("call_id")), string(item.get("name")), text(item.get("arguments"))
+
+
+def _place(event: Mapping[str, Any]) -> Place:
+    return _number(event), _number(event, "content_index")
+
+
+def _number(event: Mapping[str, Any], name: str = "output_index") -> int:
+    number: object = event.get(name)
     return number if isinstance(number, int) else 0

@@ -2,6 +2,10 @@
 
 A stream leaves the reader as clean events, and only as far as it made sense: an error object, a broken event or an end
 without the wire's own terminal marker becomes a typed error, never something to be interpreted.
+
+One rule holds on every wire for what follows the finish (a `finish_reason`, `message_stop`, a completed response): the
+text is whole by then, so nothing after it is text, and no error, broken event or cut after it makes a failure. Only the
+usage is still read.
 """
 
 import json
@@ -16,7 +20,7 @@ from app.providers.complaint import read_object
 from app.providers.provider import Wire
 from app.providers.sse_parser import LineParser, OversizeError, SseEvent, SseParser
 from app.providers.wires import anthropic_messages, gemini, ollama, openai_chat, openai_responses
-from app.providers.wires.reading import Reading
+from app.providers.wires.reading import OddPieceError, Reading
 from app.secret import Secret
 
 EVENT_LIMIT: Final = 4 * 1024 * 1024
@@ -61,7 +65,8 @@ class WireReader:
         try:
             events = self._parser.feed(chunk)
         except OversizeError:
-            self.error = self._invalid("sent an event that is too large")
+            self.error = None if self.reading.finish else self.invalid("sent an event that is too large")
+            self.reading.over = self.reading.finish is not None
             return []
         return self._take(events)
 
@@ -96,20 +101,28 @@ class WireReader:
                 self._events += 1
                 self.reading.over = True
                 break
+            whole = self.reading.finish
             data = self._understand(kind, text)
-            if data is None:
+            if self.error is not None:
                 break
-            understood.append((kind, data))
+            if whole is not None:
+                self.reading.finish = whole
+            elif data is not None:
+                understood.append((kind, data))
         return understood
 
     def _understand(self, kind: str, text: str) -> dict[str, Any] | None:
         data = _json(text)
         if not isinstance(data, dict):
             if self.reading.finish is None:
-                self.error = self._invalid("sent an event that is not valid JSON")
+                self.error = self.invalid("sent an event that is not valid JSON")
             return None
         found = cast("dict[str, Any]", data)
-        complaint = found if kind == "error" else self._read(found, self.reading)
+        try:
+            complaint = found if kind == "error" else self._read(found, self.reading)
+        except OddPieceError:
+            self.error = self.odd_piece() if self.reading.finish is None else None
+            return None
         if complaint is None:
             self._events += 1
             return found
@@ -118,7 +131,12 @@ class WireReader:
             self.error = classify.in_stream(complaint, origin=self._origin, key=self._key, phase=self._phase)
         return None
 
-    def _invalid(self, what: str) -> GatewayError:
+    def odd_piece(self) -> GatewayError:
+        """Give the error for an event of a known form with a piece of the answer in it that is not."""
+        return self.invalid("sent a piece of its answer in a form that cannot be read")
+
+    def invalid(self, what: str) -> GatewayError:
+        """Give the error for a stream that is none: the provider `what`."""
         return InvalidProviderResponse(f"{self._origin.label} {what}.", origin=self._origin, phase=self._phase)
 
     @property

@@ -11,6 +11,10 @@ from app.events import FinishReason, Usage
 _LARGEST: Final = 2**53
 
 
+class OddPieceError(Exception):
+    """A piece of the answer has a form that the wire does not know, so what it says would be lost."""
+
+
 def unknown_end(reason: str) -> dict[str, Any]:
     """Give the error object for an end that the wire's documentation does not know: it is never called complete."""
     return {"error": {"code": reason, "message": f"The answer ended with {reason}"}}
@@ -57,11 +61,39 @@ def string(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def json_text(value: object) -> str:
-    """Give the arguments of a tool call as JSON text; some providers send the object itself."""
+def text(value: object) -> str:
+    """Give a piece of the answer, empty where there is none; raises `OddPieceError` for what is no text."""
     if isinstance(value, str):
         return value
-    if not isinstance(value, dict) or not value:
+    if value is None:
+        return ""
+    raise OddPieceError
+
+
+def part(value: object) -> dict[str, Any]:
+    """Give the object that holds a piece, empty where there is none; raises `OddPieceError` for anything else."""
+    if value is None or isinstance(value, dict):
+        return value or {}  # pyright: ignore[reportUnknownVariableType]  # JSON's own
+    raise OddPieceError
+
+
+def parts(value: object) -> list[dict[str, Any]]:
+    """Give the objects that hold pieces; raises `OddPieceError` for a list of anything else, and for no list."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise OddPieceError
+    return [part(item) for item in cast("list[object]", value)]
+
+
+def json_text(value: object) -> str:
+    """Give the arguments of a tool call as JSON text; some providers send the object itself.
+
+    Raises `OddPieceError` for what is neither.
+    """
+    if isinstance(value, str):
+        return value
+    if not part(value):
         return ""
     try:
         return orjson.dumps(value).decode()
