@@ -20,6 +20,11 @@ from app.runs.spill import Spill
 TRANSACTION_EVENTS: Final = 2_000
 SLOW_S: Final = 1.0
 """How long readers wait for the database before they are shown what only the spill file has."""
+BUSY_RUNS: Final = 5
+"""With so many at once transactions follow one another at `BREATH_S`, so that each has more and all cost less."""
+BREATH_S: Final = 0.003
+EARLY_EVENTS: Final = 2
+"""A run that has shown no more than these waits for its first text, and so does a person: no pause then."""
 IDLE_S: Final = 1.0
 """How often the store may put old events away while nothing new comes."""
 PAUSE_S: Final = 0.1
@@ -87,6 +92,7 @@ class EventLog:
         self._marked: dict[Journal, None] = {}
         self._in_hand = False
         self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._unkept: dict[UUID, Journal] = {}
         """Runs with events that the store has yet to fold."""
         self._backlog: deque[_Batch] = deque()
@@ -117,6 +123,8 @@ class EventLog:
     def mark(self, journal: Journal) -> None:
         """See `Log`."""
         self._marked[journal] = None
+        if journal.last_seq <= EARLY_EVENTS:
+            self._hurry.set()
         self._work.set()
 
     async def _write(self) -> None:
@@ -124,6 +132,7 @@ class EventLog:
             if not self._work.is_set():
                 await self._wait()
             self._work.clear()
+            self._hurry.clear()
             marked, self._marked = self._marked, {}
             taken = [_Batch(journal, entries) for journal in marked if (entries := journal.take())]
             self._in_hand = True
@@ -133,6 +142,14 @@ class EventLog:
                 except Exception as bug:  # noqa: BLE001 - it may cost the runs it struck, not all that are to come
                     _refuse(part, bug)
             self._in_hand = False
+            if len(taken) >= BUSY_RUNS:
+                await self._breathe()
+
+    async def _breathe(self) -> None:
+        """Pause for `BREATH_S`, but not while somebody's first text is there."""
+        timer = asyncio.get_running_loop().call_later(BREATH_S, self._hurry.set)
+        await self._hurry.wait()
+        timer.cancel()
 
     async def _wait(self) -> None:
         """Wait for work, and let the store put away what is old meanwhile."""

@@ -112,6 +112,28 @@ async def test_what_comes_meanwhile_is_one_transaction_of_all_runs(house: House)
     assert (house.store.seqs(ONE), house.store.seqs(TWO)) == ([1, 2], [1])
 
 
+async def test_where_many_runs_write_all_but_first_texts_wait_a_little(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_log, "BREATH_S", 60.0)
+    busy = [house.journal(UUID(int=number)) for number in range(10, 10 + event_log.BUSY_RUNS)]
+    for number in range(event_log.EARLY_EVENTS + 1):
+        for journal in busy:
+            journal.append(apart(number))
+        await asyncio.gather(*(journal.saved() for journal in busy))
+    for journal in busy:
+        journal.append(apart(99))
+    tries = house.store.tries
+    await asyncio.sleep(0)
+    assert house.store.tries == tries, "the others wait for a breath"
+
+    new = house.journal(ONE)
+    new.append(text("Rome"))
+    await asyncio.wait_for(asyncio.gather(new.saved(), *(journal.saved() for journal in busy)), 5)
+
+    assert house.store.tries == tries + 1
+
+
 async def test_many_events_are_several_transactions_in_order(house: House) -> None:
     journal = house.journal()
     house.store.go_on.clear()
