@@ -1,12 +1,12 @@
 """Write the generated pages of docs/: `python -m scripts.write_docs [--check]`."""
 # ruff: noqa: INP001 - a script, no package
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from app.errors import GatewayError, all_errors
+from app.providers.base_url import call_endpoint
 from app.providers.catalog import CATALOG
 from app.providers.mismatch import Mismatch
 from app.providers.model_lookup import ADVICE_S
@@ -286,7 +286,7 @@ def _rules(provider: Provider) -> str:
     lines = [(_codes(rule.prefixes), rule.wire) for rule in provider.wire_rules]
     lines.append(("anything else", provider.wire))
     return "".join(
-        f"| {provider.label} | {begins} | {wire.value} | `{_called(provider.api_base, wire)}` |\n"
+        f"| {provider.label} | {begins} | {wire.value} | `{call_endpoint(provider.api_base, wire, 'MODEL')}` |\n"
         for begins, wire in lines
     )
 
@@ -297,22 +297,3 @@ def _refusal(mismatch: Mismatch) -> str:
 
 def _codes(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _called(base: str, wire: Wire) -> str:
-    """Give the URL of a streamed call."""
-    match wire:
-        case Wire.OPENAI_CHAT:
-            return f"{base}/chat/completions"
-        case Wire.OPENAI_RESPONSES:
-            return f"{base}/responses"
-        case Wire.ANTHROPIC_MESSAGES:
-            return f"{base}/messages"
-        case Wire.GEMINI:
-            return f"{base}/models/MODEL:streamGenerateContent?alt=sse"
-        case Wire.OLLAMA:
-            return f"{base}/api/chat"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -78,7 +78,7 @@ async def speaks(sender: Sender, case: Case, base: str) -> bool:
     witness = Witness(sender)
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     limits = case.provider.deadlines
-    url = _call_endpoint(base, case.wire, case.model or "model")
+    url = base_url.call_endpoint(base, case.wire, case.model or "model")
     try:
         async with witness.request(
             "POST",
@@ -129,17 +129,3 @@ def _usable(url: str, wire: Wire) -> bool:
 def _refuses(head: Head) -> bool:
     client_error = HTTPStatus.BAD_REQUEST <= head.status < HTTPStatus.INTERNAL_SERVER_ERROR
     return head.json and client_error and head.status not in _NO_API
-
-
-def _call_endpoint(base: str, wire: Wire, model: str) -> str:
-    match wire:
-        case Wire.OPENAI_CHAT:
-            return f"{base}/chat/completions"
-        case Wire.OPENAI_RESPONSES:
-            return f"{base}/responses"
-        case Wire.ANTHROPIC_MESSAGES:
-            return f"{base}/messages"
-        case Wire.GEMINI:
-            return f"{base}/models/{model}:streamGenerateContent?alt=sse"
-        case Wire.OLLAMA:
-            return f"{base}/api/chat"

@@ -56,6 +56,21 @@ def list_endpoint(base_url: str, shape: ListShape) -> str:
     return f"{base_url}/api/tags" if shape is ListShape.OLLAMA else f"{base_url}/models"
 
 
+def call_endpoint(base_url: str, wire: Wire, model: str) -> str:
+    """Give the URL of a streamed call; `base_url` is canonical, and `model` cannot leave its place in the path."""
+    match wire:
+        case Wire.OPENAI_CHAT:
+            return f"{base_url}/chat/completions"
+        case Wire.OPENAI_RESPONSES:
+            return f"{base_url}/responses"
+        case Wire.ANTHROPIC_MESSAGES:
+            return f"{base_url}/messages"
+        case Wire.GEMINI:
+            return f"{base_url}/models/{model}:streamGenerateContent?alt=sse"
+        case Wire.OLLAMA:
+            return f"{base_url}/api/chat"
+
+
 def _split(base: str) -> SplitResult:
     if len(base) > _LIMIT or not _TEXT.fullmatch(base):
         _refuse("it is empty, too long, or has a space, an escape, a query or a fragment")

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from app.providers import base_url
 from app.providers.bodies import anthropic_messages, gemini, openai_chat, openai_responses
 from app.providers.model import ModelRequest
 from app.providers.provider import Wire
@@ -34,21 +35,9 @@ _BODIES: Final[Mapping[Wire, Callable[[ModelRequest], dict[str, Any]]]] = {
 
 def http_request(request: ModelRequest) -> HttpRequest:
     """Give the POST that asks for the answer as a stream; the route's wire is one that the lane speaks."""
-    return HttpRequest(_url(request), _headers(request), _dump(_BODIES[request.route.wire](request)))
-
-
-def _url(request: ModelRequest) -> str:
     route = request.route
-    match route.wire:
-        case Wire.OPENAI_RESPONSES:
-            return f"{route.base_url}/responses"
-        case Wire.ANTHROPIC_MESSAGES:
-            return f"{route.base_url}/messages"
-        case Wire.GEMINI:
-            # The registry lets no id through that could leave its place in the path.
-            return f"{route.base_url}/models/{route.model}:streamGenerateContent?alt=sse"
-        case _:
-            return f"{route.base_url}/chat/completions"
+    url = base_url.call_endpoint(route.base_url, route.wire, route.model)
+    return HttpRequest(url, _headers(request), _dump(_BODIES[request.route.wire](request)))
 
 
 def _headers(request: ModelRequest) -> dict[str, str]:
