@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.direct import direct
 from app.db.models import AiSettings
 from app.db.upsert import upsert
 from app.errors import NotFound
@@ -20,7 +21,7 @@ class AiSettingsChange(TypedDict, total=False):
     fallbacks: list[dict[str, str | None]] | None
 
 
-_MINE: Final = select(AiSettings).where(AiSettings.user_id == bindparam("p_user"))
+_MINE: Final = direct(select(AiSettings).where(AiSettings.user_id == bindparam("p_user")))
 
 
 async def find_ai_settings(session: AsyncSession, *, user_id: str) -> AiSettings | None:

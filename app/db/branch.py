@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.direct import direct
 from app.db.models import Message
 
 ROOT: Final = 0
@@ -18,7 +19,7 @@ MAX_RANGES: Final = 200
 """More than a model is ever sent; SQLite refuses a condition of a thousand parts."""
 
 
-_TURNS: Final = (
+_TURNS: Final = direct(
     select(Message.seq, Message.parent_seq)
     .where(Message.conversation_id == bindparam("p_id"), Message.parent_seq.is_not(None))
     .order_by(Message.seq.desc())

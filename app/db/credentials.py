@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.direct import direct
 from app.db.models import Credential
 from app.db.upsert import upsert
 from app.errors import InvalidInput, NotFound
@@ -34,8 +35,8 @@ async def list_credentials(session: AsyncSession, *, user_id: str) -> Sequence[C
     return (await session.scalars(mine.order_by(Credential.provider))).all()
 
 
-_MINE: Final = select(Credential).where(
-    Credential.user_id == bindparam("p_user"), Credential.provider == bindparam("p_provider")
+_MINE: Final = direct(
+    select(Credential).where(Credential.user_id == bindparam("p_user"), Credential.provider == bindparam("p_provider"))
 )
 
 

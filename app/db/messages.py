@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, func, selec
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.branch import ROOT, on_ranges, ranges, turns_of
+from app.db.direct import direct
 from app.db.models import Conversation, Message
 from app.errors import NotFound
 
@@ -70,7 +71,7 @@ def _newest(branch: ColumnElement[bool]) -> Select[Message]:
     return given.order_by(Message.seq)
 
 
-_NEWEST: Final = _newest(Message.seq <= bindparam("p_leaf"))
+_NEWEST: Final = direct(_newest(Message.seq <= bindparam("p_leaf")))
 """For a conversation without branches, built once: building it takes longer than running it."""
 
 

@@ -6,13 +6,14 @@ from typing import Final
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.direct import direct
 from app.db.models import SystemPrompt
 from app.db.upsert import upsert
 
 MAX_CHARS: Final = 50_000
 """What the operator's words may take; a longer text is refused, and one that is there all the same is cut."""
 _ONLY: Final = 1
-_TEXT: Final = select(SystemPrompt.text).where(SystemPrompt.id == _ONLY)
+_TEXT: Final = direct(select(SystemPrompt.text).where(SystemPrompt.id == _ONLY))
 
 
 async def find_prompt(session: AsyncSession) -> str | None:

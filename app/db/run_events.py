@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Executable, Integer, Row, String, Text, Uuid, bindparam, delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
+from app.db.direct import direct
 from app.db.event_pages import PAGE, entries_of, in_order, pages_of, read_journal
 from app.db.models import EventJournal, Run, RunEvent
 from app.db.upsert import insert_into
@@ -75,13 +76,13 @@ def _append(dialect: str) -> Executable:
     return new.from_select(columns, source, include_defaults=False).on_conflict_do_nothing()
 
 
-_ADD: Final = insert(RunEvent.__table__)  # pyright: ignore[reportArgumentType]  # typed as any clause
+_ADD: Final = direct(insert(RunEvent.__table__))  # pyright: ignore[reportArgumentType]  # typed as any clause
 
 
 @cache
 def _add_new(dialect: str) -> Executable:
     """A page may be there already: see `app.db.sqlite_events`."""
-    return insert_into(RunEvent, dialect).on_conflict_do_nothing()
+    return direct(insert_into(RunEvent, dialect).on_conflict_do_nothing())
 
 
 async def add_event(session: AsyncSession, run_id: UUID, entry: Entry) -> None:

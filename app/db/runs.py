@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, and_, bindparam, func, insert, or_, select, text, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.direct import direct
 from app.db.models import Conversation, Message, Replica, Run
 from app.db.run_events import add_events
 from app.entry import Entry
@@ -23,21 +24,28 @@ TITLE_CHARS: Final = 120
 MAX_QUEUED: Final = 10
 """Messages that may wait in one conversation."""
 _ACTIVE: Final = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
+_IS_ACTIVE: Final = or_(*(Run.status == status for status in _ACTIVE))
 # Built once: to build a statement takes longer than to run it.
-_LOCKED: Final = (
+_LOCKED: Final = direct(
     select(Conversation)
     .where(Conversation.id == bindparam("p_id"), Conversation.user_id == bindparam("p_user"))
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-_ACTIVE_IDS: Final = (
-    select(Run.id).where(Run.conversation_id == bindparam("p_id"), Run.status.in_(_ACTIVE)).order_by(Run.status.desc())
+_ACTIVE_IDS: Final = direct(
+    select(Run.id).where(Run.conversation_id == bindparam("p_id"), _IS_ACTIVE).order_by(Run.status.desc())
 )
-_NEW_MESSAGE: Final = insert(Message.__table__)  # pyright: ignore[reportArgumentType]  # typed as any clause
-_NEW_RUN: Final = insert(Run.__table__)  # pyright: ignore[reportArgumentType]  # see above
-_HELD: Final = (Run.id == bindparam("p_id"), Run.epoch == bindparam("p_epoch"), Run.status.in_(_ACTIVE))
+_NEW_MESSAGE: Final = direct(insert(Message.__table__))  # pyright: ignore[reportArgumentType]  # typed as any clause
+_NEW_RUN: Final = direct(insert(Run.__table__))  # pyright: ignore[reportArgumentType]  # see above
+_GROWN: Final = direct(
+    update(Conversation)
+    .where(Conversation.id == bindparam("p_id"))
+    .values(title=bindparam("p_title"), next_seq=bindparam("p_next"), updated_at=bindparam("p_now"))
+    .execution_options(synchronize_session=False)
+)
+_HELD: Final = (Run.id == bindparam("p_id"), Run.epoch == bindparam("p_epoch"), _IS_ACTIVE)
 _ENDED: Final = ("status", "finish_reason", "error", "usage", "ttft_ms", "latency_ms")
-_TOUCH: Final = (
+_TOUCH: Final = direct(
     update(Conversation)
     .where(Conversation.id == select(Run.conversation_id).where(*_HELD).scalar_subquery())
     .values(updated_at=bindparam("p_now"))
@@ -47,14 +55,14 @@ _ANSWERED: Final[dict[str, Any]] = {
     name: func.coalesce(bindparam(f"p_{name}", type_=String), text(name)) for name in ("provider", "model")
 }
 _SAID: Final[dict[str, Any]] = _ANSWERED | {name: bindparam(f"p_{name}") for name in _ENDED}
-_END_RUN: Final = (
+_END_RUN: Final = direct(
     update(Run)
     .where(*_HELD)
     .values(_SAID | {name: bindparam(f"p_{name}") for name in ("attempts", "finished_at", "last_seq")})
     .returning(Run.message_id)
     .execution_options(synchronize_session=False)
 )
-_END_MESSAGE: Final = (
+_END_MESSAGE: Final = direct(
     update(Message)
     .where(Message.id == bindparam("p_message"))
     .values(_SAID | {name: bindparam(f"p_{name}") for name in ("content", "tool_calls")})
@@ -141,8 +149,8 @@ async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> Beg
         _NEW_RUN, run | owned | state | chosen | {"attempts": noted, "epoch": 1, "cancel_requested": False}
     )
     title = conversation.title or (new.text or "")[:TITLE_CHARS]
-    conversation.title, conversation.next_seq, conversation.updated_at = title, seq + len(rows), now
-    await session.flush()
+    grown = {"p_title": title, "p_next": seq + len(rows), "p_now": now}
+    await session.execute(_GROWN, grown | {"p_id": new.conversation_id})
     return Begun(status, seq + len(rows) - 1)
 
 

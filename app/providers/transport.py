@@ -21,6 +21,8 @@ from app.providers import outgoing_url, transport_errors
 from app.providers.address import AddressGuard
 from app.providers.guarded_connector import open_connector
 from app.providers.outgoing_url import UnusableUrl
+from app.providers.pace import Pace
+from app.providers.paced_body import PacedBody
 from app.providers.provider import Deadlines
 
 USER_AGENT: Final = "voyage-llm-gateway/0.1"
@@ -150,8 +152,11 @@ class Transport:
         guard: AddressGuard | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         resolver: AbstractResolver | None = None,
+        pace: Pace | None = None,
     ) -> None:
         """Take `tls` as the trust store for https, the system's by default, and `resolver` for guarded names.
+
+        `pace` says how often a body is read; by default as often as this process has time for.
 
         Without a `guard` every address is the operator's word, as on a developer's command line.
         """
@@ -159,6 +164,7 @@ class Transport:
         self._tls = tls
         self._max_response_bytes = max_response_bytes
         self._resolver = resolver
+        self._pace = Pace() if pace is None else pace
         self._sessions: _Sessions | None = None
         self._closing = AsyncExitStack()
 
@@ -225,7 +231,7 @@ class Transport:
             yield UpstreamResponse(
                 response.status,
                 {name.lower(): value for name, value in response.headers.items()},
-                response.content,
+                PacedBody(response, self._pace),
                 origin,
                 self._max_response_bytes,
             )
