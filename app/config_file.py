@@ -5,13 +5,16 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.errors import ConfigError
+from app.mcp_table import McpTable
 
 MAX_FILE_BYTES: Final = 1_000_000
+_TABLES: Final = ("providers", "mcp")
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _HEADER_VALUE: Final = re.compile(r"[\x20-\x7e]{0,2000}")
 _OWN_HEADERS: Final = frozenset(
@@ -76,15 +79,36 @@ class ProviderTable(BaseModel):
 def read_provider_tables(path: Path) -> Mapping[str, ProviderTable]:
     """Read the file; `ConfigError` names the table and the key that cannot be used, never a value."""
     document = _document(path)
-    unknown = [key for key in document if key != "providers"]
+    unknown = [key for key in document if key not in _TABLES]
     if unknown:
-        message = f"{path.name}: unknown table '{shown(unknown[0])}'{nearest(unknown[0], ['providers'])}."
+        message = f"{path.name}: unknown table '{shown(unknown[0])}'{nearest(unknown[0], _TABLES)}."
         raise ConfigError(message)
     tables = document.get("providers", {})
     if not isinstance(tables, dict):
         message = f"{path.name}: 'providers' must hold tables, one [providers.<id>] for each provider."
         raise ConfigError(message)
     return {provider: _table(path, provider, table) for provider, table in tables.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # TOML's keys are str; `_table` checks the rest
+
+
+def read_mcp_tables(path: Path) -> Mapping[str, McpTable]:
+    """Read the tables of MCP servers from the file; raises as `read_provider_tables`."""
+    tables = _document(path).get("mcp", {})
+    if not isinstance(tables, dict):
+        message = f"{path.name}: 'mcp' must hold tables, one [mcp.<id>] for each server."
+        raise ConfigError(message)
+    found: dict[str, McpTable] = {}
+    for name, table in cast("dict[str, object]", tables).items():
+        if not _ID.fullmatch(name):
+            message = f"{path.name}: [mcp.{shown(name)}]: an id has 1 to 40 small letters, digits, _ and -."
+            raise ConfigError(message)
+        try:
+            found[name] = McpTable.model_validate(table)
+        except ValidationError as failure:
+            place, text = complaint(failure)
+            key = f" {shown(str(place[0]))}{nearest(str(place[0]), McpTable.model_fields)}" if place else ""
+            message = f"{path.name}: [mcp.{name}]{key}: {text}."
+            raise ConfigError(message) from None
+    return found
 
 
 def nearest(name: str, names: Iterable[str], *, prefix: str = "") -> str:

@@ -18,7 +18,6 @@ from app.errors import Forbidden, InvalidInput, KeyStorageNotConfigured, NotFoun
 from app.providers.circuit import Circuits
 from app.providers.families import Families
 from app.providers.litellm_lane import LitellmLane
-from app.providers.model import ToolSpec
 from app.providers.models_cache import ModelsCache
 from app.providers.registry import Registry
 from app.providers.transport import Transport
@@ -60,8 +59,6 @@ class Services:
     readers: Readers
     runner: Runner
     doctor: Doctor
-    tools: tuple[ToolSpec, ...] = ()
-    """Those that the gateway itself runs for every conversation."""
 
     def begin_shutdown(self) -> None:
         """Take no new runs, and end the live ones within the grace; for the server's signal handler, in the loop."""

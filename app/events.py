@@ -9,13 +9,16 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.errors import ErrorBody
+from app.tool_events import ToolFinished, ToolsAwaited, ToolsMissing, ToolStarted
 
 
 class RunStatus(StrEnum):
-    """Where a run stands; every status but `QUEUED` and `RUNNING` is terminal."""
+    """Where a run stands; the first three are not terminal."""
 
     QUEUED = "queued"
     RUNNING = "running"
+    AWAITING_TOOLS = "awaiting_tools"
+    """How a running one is told that waits for its caller's tools; stored as `RUNNING`."""
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
@@ -25,7 +28,7 @@ class RunStatus(StrEnum):
     @property
     def terminal(self) -> bool:
         """Tell whether nothing more will happen."""
-        return self not in {RunStatus.QUEUED, RunStatus.RUNNING}
+        return self not in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AWAITING_TOOLS}
 
 
 class FinishReason(StrEnum):
@@ -46,6 +49,16 @@ class Usage:
     cached: int = 0
     reasoning: int = 0
     estimated: bool = False
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Give both together."""
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+            reasoning=self.reasoning + other.reasoning,
+            estimated=self.estimated or other.estimated,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Give the wire form."""
@@ -184,6 +197,8 @@ class RunEnded:
 
     status: RunStatus
     message_id: str
+    earlier: tuple[str, ...] = ()
+    """The messages of the steps before, which called tools."""
     provider: str
     model: str
     finish_reason: FinishReason | None = None
@@ -202,7 +217,7 @@ class RunEnded:
         """Give the fields of the wire."""
         ended = {
             "status": self.status.value,
-            "message_ids": [self.message_id],
+            "message_ids": [*self.earlier, self.message_id],
             "provider": self.provider,
             "model": self.model,
             "finish_reason": self.finish_reason.value if self.finish_reason else None,
@@ -214,5 +229,16 @@ class RunEnded:
 
 
 Event = (
-    RunQueued | RunStarted | RunRetrying | ContextTruncated | MessageDelta | ReasoningDelta | ToolCallDelta | RunEnded
+    RunQueued
+    | RunStarted
+    | RunRetrying
+    | ContextTruncated
+    | MessageDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | ToolsMissing
+    | ToolsAwaited
+    | ToolStarted
+    | ToolFinished
+    | RunEnded
 )

@@ -56,6 +56,8 @@ from app.runs.runner import Runner
 from app.runs.spill import Spill, restore
 from app.settings import Settings, as_secret
 from app.tokens import TokenBook
+from app.tool_sources import open_sources, tool_limits_of
+from app.tools.tool import ToolSource
 from app.vault import Vault
 from app.voyage.client import VoyageClient
 from app.wakeups import Wakeups, wakeups_over
@@ -74,6 +76,7 @@ class Blueprint:
     registry: Registry
     instance_key: InstanceKey | None
     client: ModelClient | None
+    tools: tuple[ToolSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class _Ground:
     wakeups: Wakeups
     log: EventLog
     owner: str
+    sources: tuple[ToolSource, ...]
 
 
 @asynccontextmanager
@@ -157,7 +161,8 @@ async def _open_ground(
     await replica.open()
     # The runs end first, then the log has everything of theirs, then this process says that it is gone.
     stack.push_async_callback(hub.drain)
-    return _Ground(database, voyage, hub, wakeups, log, replica.id)
+    sources = await open_sources(settings, voyage, stack)
+    return _Ground(database, voyage, hub, wakeups, log, replica.id, sources)
 
 
 def _replica(blueprint: Blueprint, database: Database, hub: RunHub, wakeups: Wakeups) -> Replica:
@@ -228,6 +233,8 @@ def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: 
         instance_key=blueprint.instance_key,
         voyage=ground.voyage,
         models=models,
+        tools=(*blueprint.tools, *ground.sources),
+        tool_limits=tool_limits_of(settings),
     )
 
 

@@ -1,7 +1,7 @@
 """The application: its services, opened and closed with the server, its middlewares and its routes."""
 
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -32,10 +32,12 @@ from app.routers import (
     runs,
     streams,
     suggestions,
+    tool_results,
 )
 from app.runs.credentials import InstanceKey
 from app.schemas.error import ErrorAnswer
 from app.settings import Settings, as_secret, parse_auth_tokens
+from app.tools.tool import ToolSource
 from app.vault import Vault
 from app.wakeups import valkey_url_complaint
 
@@ -49,16 +51,24 @@ _PARTS: Final = (
     diagnoses,
     capabilities,
     suggestions,
+    tool_results,
     credentials,
     ai_settings,
     health,
 )
 
 
-def create_app(settings: Settings, *, demo_base_url: str | None = None, client: ModelClient | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    demo_base_url: str | None = None,
+    client: ModelClient | None = None,
+    tools: Sequence[ToolSource] = (),
+) -> FastAPI:
     """Build the application; nothing is opened before its lifespan begins.
 
-    `demo_base_url` adds the demo provider; `client` calls the models instead of our own lanes.
+    `demo_base_url` adds the demo provider; `client` calls the models instead of our own lanes, and
+    `tools` are offered besides what the settings say.
     Raises `ConfigError`. The schema of the database must be there already.
     """
     registry = build_registry(settings.provider_tables, demo_base_url=demo_base_url, lane=settings.lane)
@@ -75,6 +85,7 @@ def create_app(settings: Settings, *, demo_base_url: str | None = None, client: 
         registry=registry,
         instance_key=instance_key_of(settings, registry),
         client=client,
+        tools=tuple(tools),
     )
 
     @asynccontextmanager

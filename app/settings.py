@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from app.config_file import ProviderTable, complaint, nearest, read_provider_tables, shown
+from app.config_file import ProviderTable, complaint, nearest, read_mcp_tables, read_provider_tables, shown
 from app.errors import ConfigError
+from app.mcp_table import McpTable
+from app.public_settings import PublicSettings
 from app.secret import SERVICE_PREFIX, Secret, api_key_complaint
 from app.secret_file import read_secret
+from app.service_url import service_url
+from app.tool_settings import ToolSettings
 
 PREFIX: Final = "GATEWAY_"
 MIN_TOKEN_CHARS: Final = 32
 _DATABASE_URL: Final = re.compile(r"sqlite(\+aiosqlite)?:///.|postgres(ql)?(\+asyncpg)?://.", re.DOTALL)
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,512}")
 AUTH_METHODS: Final = ("voyage_session", "service_tokens", "static_tokens")
-_BASE_URL: Final = re.compile(
-    r"https?://[A-Za-z0-9._~%-]+(:\d{1,5})?(/[A-Za-z0-9._~%/-]*)?|https?://\[[0-9a-fA-F:.]+\](:\d{1,5})?/?"
-)
 _KUBERNETES_LINK: Final = re.compile(r"GATEWAY_(SERVICE_|PORT_\d+_)")
 _SHARED_WITH_VOYAGE: Final = frozenset(
     {"field_encryption_key", "voyage_ai_provider", "voyage_ai_model", "voyage_ai_api_key"}
@@ -33,7 +33,7 @@ _SHARED_WITH_VOYAGE: Final = frozenset(
 _log: Final = logging.getLogger(__name__)
 
 
-class Settings(BaseSettings):
+class Settings(ToolSettings, PublicSettings):
     """The operator's choices; times in seconds, sizes in bytes or characters as the names say.
 
     Built by `load_settings`. Constructing it directly reads nothing from outside, so a test depends on nothing else.
@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     """Where users' own endpoints may be, besides public addresses."""
     provider_tables: Mapping[str, ProviderTable] = Field(default_factory=dict[str, ProviderTable], repr=False)
     """Read from `config_file`, never from a variable."""
+    mcp_tables: Mapping[str, McpTable] = Field(default_factory=dict[str, McpTable], repr=False)
+    """See before."""
 
     @classmethod
     @override
@@ -155,13 +157,7 @@ class Settings(BaseSettings):
     @field_validator("voyage_url")
     @classmethod
     def _plain_url(cls, value: str | None) -> str | None:
-        if value is not None and not _BASE_URL.fullmatch(value):
-            message = "must be like http://voyage:8000, without user, query or fragment"
-            raise ValueError(message)
-        if value is not None and not _has_possible_port(value):
-            message = "its port must be 1 to 65535"
-            raise ValueError(message)
-        return value.rstrip("/") if value is not None else None
+        return service_url(value, "http://voyage:8000") if value is not None else None
 
     @field_validator("database_url")
     @classmethod
@@ -189,6 +185,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     }
     if settings.config_file is not None:
         read["provider_tables"] = read_provider_tables(settings.config_file)
+        read["mcp_tables"] = read_mcp_tables(settings.config_file)
     parse_auth_tokens(read["auth_tokens"])
     return settings.model_copy(update=read)
 
@@ -217,13 +214,6 @@ def as_secret(value: SecretStr | None) -> Secret | None:
     return Secret(value.get_secret_value()) if value is not None and value.get_secret_value() else None
 
 
-def _has_possible_port(url: str) -> bool:
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
 def _token_complaint(user: str, token: str, found: Mapping[str, Secret]) -> str:
     if not user or not user.isprintable() or len(user) > 255:  # noqa: PLR2004 - the column's width
         return "needs a user id of 1 to 255 characters before the colon"
@@ -239,7 +229,7 @@ def _token_complaint(user: str, token: str, found: Mapping[str, Secret]) -> str:
 
 
 def _names() -> list[str]:
-    return [name for name in Settings.model_fields if name != "provider_tables"]
+    return [name for name in Settings.model_fields if name not in {"provider_tables", "mcp_tables"}]
 
 
 def _variable(name: str) -> str:

@@ -119,7 +119,7 @@ def test_what_is_not_durable_says_so_and_nothing_else_differs(text: str) -> None
 @pytest.mark.parametrize("status", list(RunStatus))
 def test_a_run_ends_with_any_status_but_the_first_two(status: RunStatus) -> None:
     assert encode(end(status), run_id="r", seq=1).terminal is status.terminal
-    assert status.terminal is (status not in {RunStatus.QUEUED, RunStatus.RUNNING})
+    assert status.terminal is (status not in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AWAITING_TOOLS})
 
 
 def test_what_concerns_one_connection_has_no_number() -> None:

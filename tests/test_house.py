@@ -25,6 +25,9 @@ LATE_IMPORTS = {
     "app/upgrade.py",  # alembic takes 10 MB
     "app/wakeups/choice.py",  # redis-py takes 7 MB
     "app/vault/ciphers.py",  # cryptography takes 8 MB
+    "app/runs/tools/schema.py",  # jsonschema is wanted only where a tool is called
+    "app/tool_sources.py",  # the tools on trips are wanted only with Voyage
+    "app/tools/mcp/connection.py",  # mcp takes half a second
     "app/providers/litellm_loading.py",  # httpx is wanted only with litellm
     "app/providers/litellm_lane.py",  # litellm takes seconds
     "app/providers/litellm_setup.py",  # see above

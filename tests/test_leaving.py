@@ -33,7 +33,7 @@ main(prog_name="llm-gateway")
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", ["dev", "serve"])
+@pytest.mark.parametrize("command", [pytest.param("dev", marks=pytest.mark.prove), "serve"])
 def test_it_ends_at_once_and_quietly(tmp_path: Path, command: str, sent: signal.Signals) -> None:
     environ = {
         "PATH": os.environ["PATH"],

@@ -23,6 +23,7 @@ DONE = b"data: [DONE]\n\n"
 
 BARE = {
     "stream_check.py": "makes the client that checks",
+    "tools/test_mcp.py": "asks an MCP server",
     "voyage/frontend.py": "takes the transport that it is given",
     "voyage/test_fake.py": "asks Voyage",
     "test_demo.py": "asks the demo upstream",

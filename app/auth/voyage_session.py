@@ -15,7 +15,8 @@ from app.auth.known_sessions import KnownSessions
 from app.cache import CacheClosed, SharedCache
 from app.errors import AuthUnavailable, NotAuthenticated
 from app.secret import Secret
-from app.voyage.client import CROWDED, SESSION_ID, WAIT_S, VoyageAway, VoyageClient
+from app.voyage.away import WAIT_S, VoyageAway
+from app.voyage.client import CROWDED, SESSION_ID, VoyageClient
 from app.voyage.whoami import VoyageUser, who_is
 
 COOKIE: Final = "sessionid"

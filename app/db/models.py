@@ -107,6 +107,8 @@ class Run(Base):
     error: Mapped[dict[str, Any] | None]
     usage: Mapped[dict[str, Any] | None]
     attempts: Mapped[list[Any] | None]
+    asked: Mapped[dict[str, Any] | None]
+    """What another process needs to go on with it, where it may have to wait for its caller's tools."""
     ttft_ms: Mapped[int | None]
     latency_ms: Mapped[int | None]
     created_at: Mapped[datetime]

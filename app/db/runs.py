@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, func, insert, or_, select, text, true, update
+from sqlalchemy import String, bindparam, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.direct import direct
-from app.db.models import Conversation, Message, Replica, Run
+from app.db.models import Conversation, Message, Run
 from app.db.run_events import add_events
+from app.db.tool_rounds import close_calls
 from app.entry import Entry
 from app.errors import ConversationBusy, NotFound
 from app.events import RunStatus
@@ -93,6 +94,8 @@ class NewRun:
     """Wait for the run before it, instead of being refused."""
     attempts: list[dict[str, Any]] | None = None
     """The first model call, noted before it is made."""
+    asked: dict[str, Any] | None = None
+    """See `Run.asked`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,8 @@ class RunEnd:
     finish_reason: str | None = None
     error: dict[str, Any] | None = None
     usage: dict[str, Any] | None = None
+    message_usage: dict[str, Any] | None = None
+    """Where the message is not all of the run."""
     attempts: list[dict[str, Any]] | None = None
     ttft_ms: int | None = None
     latency_ms: int | None = None
@@ -146,7 +151,8 @@ async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> Beg
     owned = {"user_id": new.user_id, "message_id": new.message_id, "owner": new.owner}
     noted = new.attempts if status is RunStatus.RUNNING else []
     await session.execute(
-        _NEW_RUN, run | owned | state | chosen | {"attempts": noted, "epoch": 1, "cancel_requested": False}
+        _NEW_RUN,
+        run | owned | state | chosen | {"attempts": noted, "asked": new.asked, "epoch": 1, "cancel_requested": False},
     )
     title = conversation.title or (new.text or "")[:TITLE_CHARS]
     grown = {"p_title": title, "p_next": seq + len(rows), "p_now": now}
@@ -188,9 +194,16 @@ async def claim_run(session: AsyncSession, run_id: UUID, *, user_id: str, conver
 
 
 async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
-    session: AsyncSession, run_id: UUID, end: RunEnd, *, epoch: int, events: Sequence[Entry], now: datetime
+    session: AsyncSession,
+    run_id: UUID,
+    end: RunEnd,
+    *,
+    epoch: int,
+    events: Sequence[Entry],
+    now: datetime,
+    calls: bool = True,
 ) -> bool:
-    """Write how the run ended into the run and its message, and its last events.
+    """Write how the run ended into the run and its message, and its last events; with it end its `calls` of tools.
 
     Gives False, and changes nothing, when the run has ended already, somebody else has it in hand, or its
     conversation is gone.
@@ -212,7 +225,10 @@ async def finish_run(  # noqa: PLR0913 - whose end, which one, and when
     if message_id is None:
         return False
     said = {"p_message": message_id, "p_content": end.content, "p_tool_calls": end.tool_calls}
+    said |= {"p_usage": end.message_usage} if end.message_usage is not None else {}
     await session.execute(_END_MESSAGE, ended | said)
+    if calls:
+        await close_calls(session, run_id)
     await add_events(session, run_id, events)
     return True
 
@@ -258,21 +274,6 @@ async def is_over(session: AsyncSession, run_id: UUID) -> bool:
     """Tell whether nothing more happens to a run: it has ended, or is gone. The caller has checked whose it is."""
     status = await session.scalar(select(Run.status).where(Run.id == run_id))
     return status not in _ACTIVE
-
-
-async def abandoned_runs(
-    session: AsyncSession, *, besides: str, ownerless_before: datetime | None, limit: int
-) -> Sequence[Run]:
-    """Give active runs that nobody has in hand: their process is not among the replicas, nor is it `besides`.
-
-    Those of the version before, which named none, count once they began before `ownerless_before`; all, with None.
-    """
-    old: ColumnElement[bool] = true() if ownerless_before is None else Run.created_at < ownerless_before
-    ownerless = and_(Run.owner.is_(None), old)
-    # In one statement: a process that is new since a list of them was made has runs that are not abandoned.
-    dead = and_(Run.owner != besides, Run.owner.not_in(select(Replica.id)))
-    mine = select(Run).where(Run.status.in_(_ACTIVE), or_(dead, ownerless))
-    return (await session.scalars(mine.limit(limit))).all()
 
 
 async def runs_in_hand(session: AsyncSession, *, owner: str) -> Sequence[Run]:

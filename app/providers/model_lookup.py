@@ -8,7 +8,7 @@ import structlog
 from app.errors import ModelNotFound, Origin, Phase
 from app.providers import naming
 from app.providers.catalog import CATALOG
-from app.providers.model_info import ModelStatus
+from app.providers.model_info import ModelInfo, ModelStatus
 from app.providers.models_cache import KEEP_SECONDS, Known, ModelsCache
 from app.providers.provider import Provider, Route
 from app.providers.unlisted import is_unlisted, similar
@@ -54,11 +54,19 @@ class ModelLookup:
 
     def window(self, route: Route, api_key: Secret | None, *, own_key: bool) -> int | None:
         """Give how many tokens the model reads, from this key's list, however old, else from the snapshot."""
+        known = self._told(route, api_key, own_key=own_key)
+        return known.context_tokens if known is not None else None
+
+    def takes_tools(self, route: Route, api_key: Secret | None, *, own_key: bool) -> bool:
+        """Tell whether a model may be offered tools: not where a list says that it cannot call any."""
+        known = self._told(route, api_key, own_key=own_key)
+        return known is None or known.takes_tools
+
+    def _told(self, route: Route, api_key: Secret | None, *, own_key: bool) -> ModelInfo | None:
         listed = self._cache.known(route.provider, api_key, own_key=own_key).listed
         info = listed.models.get(route.model) if listed is not None else None
         fact = self._cache.snapshot.find(route.provider.id, route.model)
-        known = info.over(fact) if info is not None else fact
-        return known.context_tokens if known is not None else None
+        return info.over(fact) if info is not None else fact
 
     def prepare(self, route: Route, api_key: Secret | None, *, own_key: bool) -> None:
         """Fetch the list in the background where nothing says that the model exists, for the next time."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from app.db import conversations, messages, runs
 from app.db.models import Conversation, Message, Run
 from app.db.session import Session
+from app.db.tool_rounds import OPEN
 from app.deps import ChatCallerDep, ConversationId, Services, ServicesDep
 from app.errors import NotFound, text_with_error
 from app.events import RunStatus
@@ -100,7 +101,7 @@ async def _read(
         title=conversation.title,
         created_at=conversation.created_at,
         updated_at=conversation.updated_at,
-        messages=[_message(message, by_seq) for message in written],
+        messages=[_message(message, by_seq) for message in written if not _is_open_call(message)],
         active_run=_active_run(active, last_seq),
     )
 
@@ -110,6 +111,11 @@ def _active_run(run: Run | None, last_seq: int) -> ActiveRun | None:
         return None
     queued = run.status == RunStatus.QUEUED
     return ActiveRun(id=run.id, status=RunStatus.QUEUED if queued else RunStatus.RUNNING, last_seq=last_seq)
+
+
+def _is_open_call(message: Message) -> bool:
+    """Tell whether it is a call that is under way: it has no result yet, and the Voyage UI reads each one as JSON."""
+    return message.role == "tool" and message.status in OPEN
 
 
 def _message(message: Message, by_seq: Mapping[int, UUID]) -> MessageAnswer:

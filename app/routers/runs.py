@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from app import sse
 from app.auth.caller import Caller
-from app.db import runs
+from app.db import runs, tool_rounds
 from app.db.idempotency import Claim
 from app.db.messages import get_message
 from app.db.models import Run
@@ -30,6 +30,7 @@ from app.errors import (
     ServerShutdown,
     TooManyRuns,
 )
+from app.events import RunStatus
 from app.providers.model import ToolSpec
 from app.providers.registry import normalise
 from app.runs import receipt
@@ -37,7 +38,7 @@ from app.runs.prompt import TripNotes
 from app.runs.runner import Earlier
 from app.runs.send import OnConflict, SendMessage, fingerprint
 from app.schemas.error import answers
-from app.schemas.run import CancelAnswer, RouteAnswer, RunAnswer
+from app.schemas.run import AwaitedCallAnswer, CancelAnswer, RouteAnswer, RunAnswer
 from app.schemas.send_message import KEY, EditBody, RegenerateBody, SendMessageBody, Tool
 
 router: Final = APIRouter(prefix="/api/chat", tags=["runs"])
@@ -134,7 +135,14 @@ async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -
     async with services.database.read() as session:
         run = await runs.get_run(session, user_id=caller.user_id, run_id=run_id)
         last_seq = run.last_seq or await services.readers.newest(session, run)
+        awaited = [
+            AwaitedCallAnswer(tool_call_id=call.tool_call_id or "", name=call.name or "")
+            for call in await tool_rounds.tool_rows(session, run_id)
+            if call.status == tool_rounds.AWAITED
+        ]
     answer = RunAnswer.model_validate(run)
+    if awaited and answer.status is RunStatus.RUNNING:
+        answer = answer.model_copy(update={"status": RunStatus.AWAITING_TOOLS, "awaited": awaited})
     cancelling = run.cancel_requested and not answer.status.terminal
     return answer.model_copy(update={"last_seq": last_seq, "cancelling": cancelling} | _receipt(run))
 
@@ -197,6 +205,7 @@ def _send(
         model=body.model,
         tools=_specs(body.tools or ()),
         tool_choice=body.tool_choice if body.tools else None,
+        awaits_tools=body.tool_results == "await",
         request_id=request.state.request_id,
         on_conflict=OnConflict(body.on_conflict),
         claim=claim,

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, final
+from typing import Any, Final, final
+from uuid import UUID
 
 from app.errors import (
     GatewayError,
@@ -22,6 +23,7 @@ from app.providers.target import target_of
 from app.runs.assembler import Draft
 from app.runs.attempt import Attempt, new_attempt
 from app.runs.clock import Clock
+from app.runs.detour import Detour, Elsewhere, nowhere_else
 from app.runs.estimate import estimate_usage
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
@@ -33,21 +35,6 @@ Note = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
 
 async def _note_nowhere(_: Sequence[dict[str, Any]]) -> None:
-    pass
-
-
-class Detour(NamedTuple):
-    """Another way to an answer, after the first one has failed."""
-
-    request: ModelRequest
-    left_out: int
-    """Messages of the history that it does not hold."""
-
-
-Elsewhere = Callable[[GatewayError], Awaitable[Detour | None]]
-
-
-async def _nowhere_else(_: GatewayError) -> None:
     pass
 
 
@@ -90,13 +77,38 @@ class Answer:
         self._started = clock.monotonic()
         self._chars = 0
         self._deltas = 0
+        self._shown = False
+        """Whether anything of this step was shown: from then on it is not tried again."""
+        self._before: Usage | None = None
+        """Of the steps before."""
+        self.said_before = ""
+        """What the steps before have shown."""
 
     def restart_clock(self) -> None:
         """Begin to count here: what it has waited for its turn is not the provider's."""
         self._started = self._clock.monotonic()
 
+    def resume(self, *, attempts: Sequence[dict[str, Any]], said: str, usage: Usage | None) -> None:
+        """Begin behind steps that another process has made."""
+        self.attempts.extend(attempts)
+        self.said_before, self._before = said, usage
+
+    def step(self, message_id: UUID) -> None:
+        """Go on with another model call, whose answer goes into another message."""
+        self._before = self.usage
+        self.said_before += self.draft.message_content
+        self.draft, self._asked, self._shown = Draft(), None, False
+        self._run.step(message_id)
+        self._message_id = str(message_id)
+
     @property
     def usage(self) -> Usage | None:
+        """Tokens of all steps together."""
+        step, before = self.step_usage, self._before
+        return before if step is None else step if before is None else before.plus(step)
+
+    @property
+    def step_usage(self) -> Usage | None:
         """Tokens as the provider counted them, else an estimate of what it has been sent and has said."""
         draft = self.draft
         calls = draft.tool_calls_json() or ()
@@ -108,7 +120,7 @@ class Answer:
         """Milliseconds from the start to now."""
         return self._ms_since(self._started)
 
-    async def ask(self, request: ModelRequest, elsewhere: Elsewhere = _nowhere_else) -> None:
+    async def ask(self, request: ModelRequest, elsewhere: Elsewhere = nowhere_else) -> None:
         """Stream the answer, trying again only as long as nothing was shown; raises the last `GatewayError`.
 
         Whom it asks when that has failed for good, `elsewhere` says. All of it has the deadline of `request`.
@@ -122,7 +134,7 @@ class Answer:
             if not deadline.expired():
                 raise
             message = f"{self.origin.label} did not finish the answer within {total_s:g} seconds."
-            phase = Phase.FIRST_TOKEN if self.ttft_ms is None else Phase.MID_STREAM
+            phase = Phase.MID_STREAM if self._shown else Phase.FIRST_TOKEN
             self.attempts[-1]["error"] = ProviderTimeout.code
             raise ProviderTimeout(message, origin=self.origin, phase=phase) from None
 
@@ -135,7 +147,7 @@ class Answer:
             try:
                 await self._call(request)
             except GatewayError as error:
-                if self.ttft_ms is not None:
+                if self._shown:
                     raise
                 delay_s = self._delay(request.route, error, tries, (deadline.when() or 0.0) - loop.time())
                 if delay_s is not None:
@@ -245,8 +257,9 @@ class Answer:
                 self._show_event(event)
 
     def _show_event(self, event: Event) -> None:
-        if self.ttft_ms is None:
-            self.ttft_ms = self.elapsed_ms
+        if not self._shown:
+            self._shown = True
+            self.ttft_ms = self.elapsed_ms if self.ttft_ms is None else self.ttft_ms
             if self._attempt is not None:
                 self._attempt.shown()
         self._run.journal.append(event)

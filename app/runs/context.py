@@ -8,7 +8,8 @@ from uuid import UUID
 import structlog
 
 from app.secret import Secret
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.preferences import Preferences, fetch_preferences
 from app.voyage.trips import Trip, fetch_trip
 

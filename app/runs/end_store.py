@@ -129,4 +129,12 @@ class EndStore:
 async def _finish(session: Session, *, ending: Ending, last: Entry, now: datetime) -> bool:
     run = ending.run
     events = [*run.journal.unkept_before(last.seq), last]
-    return await runs.finish_run(session, run.run_id, ending.stored(), epoch=run.journal.epoch, events=events, now=now)
+    return await runs.finish_run(
+        session,
+        run.run_id,
+        ending.stored(),
+        epoch=run.journal.epoch,
+        events=events,
+        now=now,
+        calls=bool(run.earlier),
+    )

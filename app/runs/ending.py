@@ -18,10 +18,14 @@ class Ending:
     run: LiveRun
     request_id: str | None
     outcome: Outcome
+    before: str = ""
+    """The text of the steps before, which called tools: it is part of what was shown."""
     content: str = ""
     tool_calls: list[dict[str, Any]] | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    message_usage: Usage | None = None
+    """Of the last step alone, where there were several."""
     attempts: list[dict[str, Any]] | None = None
     ttft_ms: int | None = None
     latency_ms: int | None = None
@@ -32,10 +36,12 @@ class Ending:
         return replace(
             self,
             outcome=outcome,
+            before=answer.said_before,
             content=draft.message_content,
             tool_calls=draft.tool_calls_json(),
             finish_reason=draft.finish,
             usage=answer.usage,
+            message_usage=answer.step_usage if self.run.earlier else None,
             attempts=answer.attempts,
             ttft_ms=answer.ttft_ms,
             latency_ms=answer.elapsed_ms,
@@ -46,13 +52,14 @@ class Ending:
         return RunEnded(
             status=self.outcome.status,
             message_id=str(self.run.message_id),
+            earlier=tuple(map(str, self.run.earlier)),
             provider=self.run.provider,
             model=self.run.model,
             finish_reason=self.finish_reason,
             usage=self.usage,
             ttft_ms=self.ttft_ms,
             latency_ms=self.latency_ms,
-            error=self._error(partial_text=self.content),
+            error=self._error(partial_text=self.before + self.content),
         )
 
     def stored(self) -> RunEnd:
@@ -65,6 +72,7 @@ class Ending:
             finish_reason=self.finish_reason.value if self.finish_reason else None,
             error=error.as_dict() if error else None,
             usage=self.usage.as_dict() if self.usage else None,
+            message_usage=self.message_usage.as_dict() if self.message_usage else None,
             attempts=self.attempts,
             ttft_ms=self.ttft_ms,
             latency_ms=self.latency_ms,
@@ -98,5 +106,5 @@ class Ending:
             request_id=self.request_id,
             run_id=str(self.run.run_id),
             partial_text=partial_text,
-            partial=bool(self.content),
+            partial=bool(self.before or self.content),
         )

@@ -30,8 +30,8 @@ from app.errors import (
 )
 from app.providers.model_lookup import ModelLookup
 from app.providers.registry import Registry
-from app.runs.answer import Detour
 from app.runs.credentials import InstanceKey, OpenedKey, find_api_key_in
+from app.runs.detour import Detour
 from app.runs.limits import RunLimits
 from app.runs.model_request import Script, make_request
 from app.runs.plan import Plan, plan_route

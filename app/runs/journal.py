@@ -53,6 +53,11 @@ class Journal:
         self._settled = Pulse()
         self._grown = Pulse()
 
+    def restore(self, entries: Sequence[Entry]) -> None:
+        """Begin with what the database has of a run that another process has had in hand: all of it, from the first."""
+        self._entries = list(entries)
+        self._numbered = self._taken = self._saved = self._kept = len(self._entries)
+
     @property
     def last_seq(self) -> int:
         """Number of the newest visible entry, 0 before the first."""

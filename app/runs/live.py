@@ -28,6 +28,10 @@ class LiveRun:
     """Done when the message is stored and the first event is in; fails with why that was refused or given up."""
     stopped_by: GatewayError | None = None
     """`Cancelled` or `Interrupted` once somebody has told the run to stop."""
+    parked: bool = False
+    """Whether it only waits for its caller: if this process ends, another one goes on with it."""
+    earlier: list[UUID] = field(default_factory=list[UUID])
+    """The messages of the steps before `message_id`, which called tools."""
     _answer: "asyncio.Task[Any] | None" = None
 
     def __post_init__(self) -> None:
@@ -45,6 +49,11 @@ class LiveRun:
         self._answer = answer
         if self.stopped_by is not None:
             answer.cancel()
+
+    def step(self, message_id: UUID) -> None:
+        """Go on in another message."""
+        self.earlier.append(self.message_id)
+        self.message_id = message_id
 
     def stop(self, reason: GatewayError) -> bool:
         """Stop the model call; False when it is over already. The first reason stands."""

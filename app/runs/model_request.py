@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from app.db import messages, prompts
 from app.db.branch import ROOT
 from app.db.models import Message
 from app.db.session import Database, Session
 from app.errors import ContextLengthExceeded, Phase, StorageUnavailable
-from app.providers.model import ChatMessage, ModelRequest
+from app.providers.model import ChatMessage, ModelRequest, ToolSpec
 from app.runs.answer import origin_of
 from app.runs.context import gather
 from app.runs.estimate import message_tokens, tool_tokens
@@ -47,13 +48,23 @@ class Script:
     whole: Sequence[ChatMessage]
     """The system prompt, then the conversation."""
     not_loaded: int
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str | None = None
 
 
-async def make_script(voyage: VoyageClient | None, limits: RunLimits, send: SendMessage, history: History) -> Script:
-    """Write it, with what Voyage knows about the trip and the person."""
+async def make_script(
+    voyage: VoyageClient | None,
+    limits: RunLimits,
+    send: SendMessage,
+    history: History,
+    tools: tuple[ToolSpec, ...] = (),
+) -> Script:
+    """Write it, with what Voyage knows about the trip and the person, and `tools` beside the caller's own."""
+    offered = (*send.tools, *tools)
     trip, preferences = await gather(voyage, send.session, send.notes.collection_id, seconds=limits.context_s)
-    system = compose(history.base, send.notes, trip=trip, preferences=preferences, tools=bool(send.tools))
-    return Script(to_chat_messages(history.messages, system), history.not_loaded)
+    system = compose(history.base, send.notes, trip=trip, preferences=preferences, tools=bool(offered))
+    whole = to_chat_messages(history.messages, system)
+    return Script(whole, history.not_loaded, offered, send.tool_choice)
 
 
 def make_request(limits: RunLimits, send: SendMessage, plan: Plan, script: Script) -> tuple[ModelRequest, int]:
@@ -64,7 +75,7 @@ def make_request(limits: RunLimits, send: SendMessage, plan: Plan, script: Scrip
     """
     whole = script.whole
     operators = plan.route.provider.context_tokens
-    tools = sum(map(tool_tokens, send.tools))
+    tools = sum(map(tool_tokens, script.tools))
     fitting = fit(whole, operators or plan.window or limits.context_tokens, tools=tools)
     if fitting is None and plan.window and not operators:
         fitting = last_turn(whole)  # a window that only a list tells is compared with a rough estimate
@@ -75,22 +86,26 @@ def make_request(limits: RunLimits, send: SendMessage, plan: Plan, script: Scrip
         api_key=plan.key.secret,
         own_key=plan.key.own,
         messages=fitting,
-        tools=send.tools,
-        tool_choice=send.tool_choice,
+        tools=script.tools,
+        tool_choice=script.tool_choice,
         deadlines=plan.route.provider.deadlines,
         session_id=str(send.conversation_id),
     )
     return request, script.not_loaded + len(whole) - len(fitting)
 
 
-async def wait_for_history(database: Database, limits: RunLimits, send: SendMessage, leaf: int) -> History:
-    """Read it for a message that is stored and acknowledged: a database that is away for a moment does not fail it."""
+async def wait_for_history(database: Database, limits: RunLimits, send: SendMessage, message_id: UUID) -> History:
+    """Read it for a message that is stored and acknowledged: a database that is away for a moment does not fail it.
+
+    `message_id` is the answer's, which may stand elsewhere by now: what it waited for may have said more.
+    """
     loop = asyncio.get_running_loop()
     patience_ends = loop.time() + limits.history_s
     while True:
         try:
             async with database.read() as session:
-                return await read_history(session, limits, send, leaf)
+                answer = await messages.get_message(session, user_id=send.user_id, message_id=message_id)
+                return await read_history(session, limits, send, answer.seq)
         except StorageUnavailable:
             if loop.time() >= patience_ends:
                 raise

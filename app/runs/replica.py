@@ -9,6 +9,7 @@ from typing import Final, final
 import structlog
 
 from app.db import idempotency, replicas, run_events, runs
+from app.db.abandoned import abandoned_runs
 from app.db.session import Database
 from app.errors import Cancelled, Interrupted, StorageUnavailable
 from app.runs.beats import Beats
@@ -22,6 +23,8 @@ CANCEL_POLL_S: Final = 0.25
 KEEP_HOUSE_S: Final = 10.0
 OWNERLESS: Final = timedelta(minutes=20)
 """After that a run of the version before, which named no owner, is nobody's: its deadlines are shorter."""
+WAITING: Final = timedelta(hours=1)
+"""How long a run may wait for the tools of its caller without a process; with one it is ended earlier."""
 PART_RUNS: Final = 100
 _log = structlog.stdlib.get_logger(__name__)
 
@@ -126,7 +129,13 @@ class Replica:
         # Whatever the clock says: alone with the database, nobody else can have a run in hand.
         before = self._clock.now() - OWNERLESS if self._database.shared else None
         async with self._database.read() as session:
-            left = await runs.abandoned_runs(session, besides=self.id, ownerless_before=before, limit=PART_RUNS)
+            left = await abandoned_runs(
+                session,
+                besides=self.id,
+                ownerless_before=before,
+                waiting_since=self._clock.now() - WAITING,
+                limit=PART_RUNS,
+            )
         ended = 0
         for run in left:
             try:
@@ -155,6 +164,7 @@ class Replica:
 
     async def _keep_house(self) -> None:
         await asyncio.sleep(KEEP_HOUSE_S)
+        await self._recover()
         async with self._database.read() as session:
             mine = await runs.runs_in_hand(session, owner=self.id)
         # Begun by a commit whose answer was lost, or given up while the database was away.

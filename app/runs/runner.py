@@ -3,48 +3,48 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, final
+from typing import final
 from uuid import UUID
 
 import structlog
 
-from app.db import idempotency, run_events, runs
-from app.db.attempts import note_attempts
+from app.db import idempotency, run_events, runs, tool_rounds
+from app.db.models import Run
 from app.db.session import Database, Session
 from app.entry import Entry
 from app.errors import (
     ConversationBusy,
-    InternalError,
+    GatewayError,
     Interrupted,
-    NotFound,
     StorageUnavailable,
 )
-from app.events import ContextTruncated, RunStatus
+from app.events import RunStatus
 from app.providers.model import ModelClient
 from app.providers.model_lookup import ModelLookup
 from app.providers.registry import Registry
 from app.runs.admission import Left
-from app.runs.answer import Answer, origin_of
-from app.runs.beginning import first_event, new_run, started
+from app.runs.beginning import first_event, new_run, send_of
+from app.runs.carrier import Begun, Carrier
 from app.runs.clock import Clock
 from app.runs.credentials import InstanceKey
 from app.runs.end_store import EndStore
 from app.runs.ending import Ending
-from app.runs.fallback import Fallbacks
 from app.runs.hub import RunHub
 from app.runs.journal import Log
 from app.runs.limits import RunLimits
 from app.runs.live import LiveRun
-from app.runs.model_call import failure_of
-from app.runs.model_request import History, Script, make_request, make_script, read_history, wait_for_history
-from app.runs.outcome import Outcome, judge
-from app.runs.plan import Plan, make_plan
+from app.runs.model_request import read_history, wait_for_history
+from app.runs.outcome import Outcome
+from app.runs.plan import make_plan
 from app.runs.replica import owner_topic, run_topic
+from app.runs.resuming import LeftBehind, read_left
 from app.runs.retry_budget import RetryBudget
 from app.runs.send import OnConflict, SendMessage
-from app.runs.turn import conversation_topic, take_turn
+from app.runs.tools.limits import ToolLimits
+from app.secret import Secret
+from app.tools.tool import ToolSource
 from app.vault import Vault
 from app.voyage.client import VoyageClient
 from app.wakeups import Wakeups
@@ -69,17 +69,6 @@ class _BegunBefore(Exception):  # not an error: a way out of a transaction
         self.run = run
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What is known once the message is stored."""
-
-    plan: Plan
-    first: Entry
-    message_seq: int
-    history: History | None
-    """None for a message that waits for its turn: by then there is more of it."""
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Runner:
@@ -101,6 +90,8 @@ class Runner:
     instance_key: InstanceKey | None = None
     voyage: VoyageClient | None = None
     models: ModelLookup | None = None
+    tools: Sequence[ToolSource] = ()
+    tool_limits: ToolLimits = field(default_factory=ToolLimits)
     clock: Clock = field(default_factory=Clock)
     new_id: Callable[[], UUID] = uuid.uuid4
 
@@ -133,6 +124,51 @@ class Runner:
         if run.owner is not None:
             self.wakeups.tell(owner_topic(run.owner))
         return RunStatus(run.status)
+
+    async def go_on(self, user_id: str, run_id: UUID, *, session: Secret | None, request_id: str | None) -> bool:
+        """Take a run into hand that has waited for its caller's tools and whose process is gone.
+
+        False where somebody has it in hand, or it is over. Raises `TooManyRuns`, `ServerShutdown` and
+        `StorageUnavailable`. The caller has checked that it has all its results.
+        """
+        if self.hub.has(run_id):
+            return False
+        async with self.database.write() as writing:
+            stored = await tool_rounds.adopt_run(writing, run_id, owner=self.owner)
+            if stored is None:
+                return False
+            left_behind = await read_left(writing, stored)
+        run = LiveRun(
+            run_id=run_id,
+            user_id=user_id,
+            conversation_id=stored.conversation_id,
+            user_message_id=stored.message_id,
+            message_id=stored.message_id,
+            provider=stored.provider,
+            model=stored.model,
+            log=self.log,
+        )
+        run.journal.epoch = stored.epoch
+        run.journal.restore(left_behind.events)
+        run.earlier.extend(left_behind.earlier)
+        send = send_of(stored, session=session, request_id=request_id)
+        await self.hub.start(run, self._resume(run, send, stored, left_behind))
+        return True
+
+    async def _resume(self, run: LiveRun, send: SendMessage, stored: Run, left_behind: LeftBehind) -> None:
+        try:
+            async with self.database.read() as session:
+                plan = await make_plan(session, self.registry, self.vault, self.instance_key, self.models, send)
+            history = await wait_for_history(self.database, self.limits, send, run.message_id)
+        except GatewayError as error:
+            failed = Outcome(RunStatus.FAILED, error)
+            ending = Ending(run=run, request_id=send.request_id, outcome=failed, before=left_behind.said)
+            await EndStore(self.database, self.limits, self.clock).end(ending)
+            return
+        carrier = self._carrier()
+        answer = carrier.new_answer(run, plan)
+        answer.resume(attempts=stored.attempts or (), said=left_behind.said, usage=left_behind.usage)
+        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids), answer)
 
     async def _start(self, send: SendMessage, left: Left | None) -> LiveRun | Earlier:
         if send.claim is not None:
@@ -188,47 +224,23 @@ class Runner:
 
     async def _run(self, run: LiveRun, send: SendMessage) -> None:
         begun = await self._begin(run, send)
-        plan = begun.plan
-        answer = self._new_answer(run, plan)
-        work = self._answer(run, send, answer, begun)
-        asking = asyncio.create_task(work, name=f"answer {run.run_id}")
-        run.attach(asking)
-        bare = Ending(run=run, request_id=send.request_id, outcome=Outcome(RunStatus.FAILED, InternalError()))
-        store = EndStore(self.database, self.limits, self.clock)
-        try:
-            # A wait for its turn ends with the runs before it, which have their own deadlines; the provider's time
-            # begins when Voyage's is over.
-            seconds = self.limits.context_s + plan.route.provider.deadlines.total_s + self.limits.close_s
-            waiting = seconds * runs.MAX_QUEUED if begun.history is None else 0.0
-            failure = await failure_of(asking, run, seconds=seconds + waiting, origin=origin_of(plan.route))
-            answer.end()
-            outcome = judge(answer.draft, failure, run.stopped_by, origin=answer.origin)
-            await store.end(bare.of(answer, outcome))
-        except Exception:
-            # A bug, which the hub logs. Without a stored end the conversation would stay busy.
-            await store.end(replace(bare, content=answer.draft.message_content))
-            raise
-        finally:
-            asking.cancel()
-            # The end is not stored by the log, which tells of all other events.
-            self.wakeups.tell(run_topic(run.run_id))
-            self.wakeups.tell(conversation_topic(run))
-        await asyncio.wait({asking}, timeout=self.limits.close_s)
+        carrier = self._carrier()
+        await carrier.carry(run, send, begun, carrier.new_answer(run, begun.plan))
 
-    async def _begin(self, run: LiveRun, send: SendMessage) -> _Begun:
+    async def _begin(self, run: LiveRun, send: SendMessage) -> Begun:
         """Decide what the run is, and store its message and its first event: a refusal stores nothing.
 
         A caller who was told to come back finds nothing stored either, with one exception: whoever gives up after
         the last look, while the commit is under way, may find the message with an interrupted answer. The model is
         not asked then.
         """
-        begun = await self.database.do(partial(self._begin_in, run=run, send=send))
-        run.journal.publish_kept(begun.first)
+        begun, first = await self.database.do(partial(self._begin_in, run=run, send=send))
+        run.journal.publish_kept(first)
         if not run.begun.done():
             run.begun.set_result(None)
         return begun
 
-    async def _begin_in(self, session: Session, *, run: LiveRun, send: SendMessage) -> _Begun:
+    async def _begin_in(self, session: Session, *, run: LiveRun, send: SendMessage) -> tuple[Begun, Entry]:
         await runs.lock_conversation(session, user_id=send.user_id, conversation_id=send.conversation_id)
         earlier = await self._earlier(session, send)
         if earlier is not None:
@@ -248,53 +260,22 @@ class Runner:
         history = None if waits else await read_history(session, self.limits, send, begun.message_seq)
         if run.begun.done():  # the caller has been told to come back; this error takes the message back
             raise StorageUnavailable
-        return _Begun(plan, first, begun.message_seq, history)
+        return Begun(plan, begun.message_seq, history), first
 
-    async def _answer(self, run: LiveRun, send: SendMessage, answer: Answer, begun: _Begun) -> None:
-        """Wait for its turn, then ask the model."""
-        history = begun.history
-        if history is None:
-            try:
-                await take_turn(self.database, self.wakeups, run, owner=self.owner)
-            except NotFound:
-                raise Interrupted from None
-            run.journal.append(started(run))
-            answer.restart_clock()
-            history = await wait_for_history(self.database, self.limits, send, begun.message_seq)
-        script = await make_script(self.voyage, self.limits, send, history)
-        request, left_out = make_request(self.limits, send, begun.plan, script)
-        if left_out:
-            run.journal.append(ContextTruncated(left_out=left_out))
-        await answer.ask(request, self._fallbacks(send, begun.plan, script).following)
-
-    def _new_answer(self, run: LiveRun, plan: Plan) -> Answer:
-        return Answer(
-            run,
-            plan.route,
-            client=self.client,
-            limits=self.limits,
-            clock=self.clock,
-            budget=self.budget,
-            note=self._note(run),
-        )
-
-    def _fallbacks(self, send: SendMessage, plan: Plan, script: Script) -> Fallbacks:
-        return Fallbacks(
+    def _carrier(self) -> Carrier:
+        return Carrier(
             database=self.database,
-            registry=self.registry,
             vault=self.vault,
-            instance_key=self.instance_key,
-            models=self.models,
+            registry=self.registry,
+            client=self.client,
+            wakeups=self.wakeups,
+            owner=self.owner,
             limits=self.limits,
-            send=send,
-            plan=plan,
-            script=script,
+            budget=self.budget,
+            instance_key=self.instance_key,
+            voyage=self.voyage,
+            models=self.models,
+            tools=self.tools,
+            tool_limits=self.tool_limits,
+            clock=self.clock,
         )
-
-    def _note(self, run: LiveRun) -> Callable[[Sequence[dict[str, Any]]], Any]:
-        async def note(attempts: Sequence[dict[str, Any]]) -> None:
-            async with self.database.write() as session:
-                by, epoch = (run.provider, run.model), run.journal.epoch
-                await note_attempts(session, run.run_id, attempts, epoch=epoch, by=by)
-
-        return note

@@ -43,6 +43,8 @@ class SendMessage:
     model: str | None = None
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: str | None = None
+    awaits_tools: bool = False
+    """Whether the run waits for the results of `tools` when the model calls them; else it ends with the calls."""
     request_id: str | None = None
     on_conflict: OnConflict = OnConflict.REJECT
     claim: Claim | None = None

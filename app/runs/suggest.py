@@ -44,7 +44,8 @@ from app.runs.suggestions_prompt import TOOL, DayWishes, to_messages
 from app.runs.suggestions_reader import Suggestion, read_suggestions
 from app.secret import Secret
 from app.vault import Vault
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.preferences import Preferences
 from app.voyage.trips import Trip, fetch_trip
 

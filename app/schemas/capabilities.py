@@ -8,12 +8,25 @@ class ToolAnswer(BaseModel):
 
     name: str
     description: str
+    source: str
+    writes: bool
+    """Whether a call may change something."""
+
+
+class ToolSourceAnswer(BaseModel):
+    """Where tools come from."""
+
+    name: str
+    available: bool
+    reason: str | None
+    """Why there are none of its tools for this caller."""
 
 
 class CapabilitiesAnswer(BaseModel):
     """What the assistant can do besides talking."""
 
     tools: list[ToolAnswer]
+    sources: list[ToolSourceAnswer]
 
 
 class ChatRootAnswer(BaseModel):

@@ -24,6 +24,13 @@ class RouteAnswer(BaseModel):
     """What was said differently on this wire: see `docs/receipt.md`."""
 
 
+class AwaitedCallAnswer(BaseModel):
+    """A call whose result is to be sent."""
+
+    tool_call_id: str
+    name: str
+
+
 class RunAnswer(BaseModel):
     """One run; times in milliseconds."""
 
@@ -51,6 +58,8 @@ class RunAnswer(BaseModel):
     finished_at: datetime | None
     last_seq: int | None
     """Number of its newest event."""
+    awaited: list[AwaitedCallAnswer] = []
+    """The calls that the caller is to carry out, while the status is `awaiting_tools`."""
     cancelling: bool = False
     """Whether somebody has asked to stop it and it has not ended yet."""
 

@@ -95,6 +95,8 @@ class RegenerateBody(Body):
     """One or more stops, parted by `;`."""
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice = None
+    tool_results: Literal["await", "end"] = "await"
+    """When the model calls one of `tools`: wait for `POST /api/chat/runs/{id}/tool_results/`, or end with the calls."""
     on_conflict: Literal["reject", "enqueue", "interrupt"] = "reject"
     """While another answer is being written in the conversation: be refused, wait for it, or stop it."""
     client_message_id: Annotated[str, StringConstraints(pattern=KEY)] | None = None

@@ -19,37 +19,21 @@ import orjson
 from aiohttp.http import HttpProcessingError
 
 from app.secret import Secret
+from app.voyage.away import Reason, VoyageAway
 
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9]{16,128}")
 """How Django writes the id of a session, with room for other lengths than its 32."""
 MAX_ANSWER_BYTES: Final = 5_000_000
 """A trip of a thousand places is about 3 MB."""
-Reason = Literal[
-    "refused",
-    "no_address",
-    "unreachable",
-    "tls",
-    "timeout",
-    "closed",
-    "not_http",
-    "redirected",
-    "throttled",
-    "too_large",
-    "not_json",
-    "unexpected_answer",
-    "crowded",
-]
-"""Why there is no answer, but for a status of Voyage's own; docs/voyage.md says what to do about each."""
 _USER_AGENT: Final = "voyage-llm-gateway/0.1"
 _KEEPALIVE_S: Final = 30.0
 _NO_LIMITS: Final = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _PLAIN: Final = frozenset({"", "identity"})
 _TOO_MANY_REQUESTS: Final = 429
+_NO_CONTENT: Final = 204
+_NEVER_SENT: Final[frozenset[Reason]] = frozenset({"refused", "no_address", "unreachable", "tls", "crowded"})
 _RETRY_SECONDS: Final = re.compile(r"[0-9]{1,9}")
 _LONGEST_RETRY_S: Final = 3600
-WAIT_S: Final = 5.0
-LONGEST_WAIT_S: Final = 60.0
-"""Voyage may say a day, when a budget is spent; people try again before that."""
 _CLOSED: Final[Reason] = "closed"
 CROWDED: Final[Reason] = "crowded"
 _TOO_LARGE: Final[Reason] = "too_large"
@@ -84,21 +68,6 @@ ROOMS: Final[Mapping[Asks, Room]] = MappingProxyType(
 )
 """Voyage's default server has two workers and takes about 0.2 s for a session: it answers all new ones that fit here
 within the 5 s of a call, and a known one behind the new ones under way within one."""
-
-
-@final
-class VoyageAway(Exception):
-    """Voyage gave no usable answer; its text is the reason and never has the session or the address."""
-
-    def __init__(self, reason: Reason | int, *, retry_after_s: float | None = None) -> None:
-        """Take a reason, or Voyage's status where that is it, and how long to leave it alone, 1 to 3600 seconds."""
-        self.reason: str = f"status_{reason}" if isinstance(reason, int) else reason
-        super().__init__(self.reason)
-        self.retry_after_s = retry_after_s
-
-    def wait_s(self) -> float:
-        """Give how many seconds a caller shall wait: `WAIT_S` where Voyage does not say, `LONGEST_WAIT_S` at most."""
-        return WAIT_S if self.retry_after_s is None else min(self.retry_after_s, LONGEST_WAIT_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +158,49 @@ class VoyageClient:
             reason = _reason(error)
         # Outside of the handler: the library's errors carry the request with its cookie.
         raise VoyageAway(reason)
+
+    async def send(
+        self, method: Literal["POST", "PATCH", "DELETE"], path: str, session: Secret, body: object = None
+    ) -> VoyageAnswer:
+        """Change something as the caller, once: it is never tried again.
+
+        The session goes in the header that takes the place of the cookie, for which Django asks no CSRF token. Raises
+        `VoyageAway`, whose `sent` tells whether Voyage may have done it, and `ValueError` as `get`.
+        """
+        if self._session is None:
+            message = "the client is not open"
+            raise RuntimeError(message)
+        if not SESSION_ID.fullmatch(session.reveal()):
+            message = "this is no session id"
+            raise ValueError(message)
+        sent = False
+        try:
+            async with asyncio.timeout(self._seconds), self._slots[Asks.DATA].hold():
+                sent = True
+                return await self._change(self._session, method, path, session, body)
+        except (aiohttp.ClientError, HttpProcessingError, OSError, UnicodeError) as error:
+            reason = _reason(error)
+        raise VoyageAway(reason, sent=sent and reason not in _NEVER_SENT)
+
+    async def _change(
+        self, http: aiohttp.ClientSession, method: str, path: str, session: Secret, body: object
+    ) -> VoyageAnswer:
+        if http.closed:
+            raise VoyageAway(_CLOSED)
+        response = await http.request(
+            method,
+            self._base_url + path,
+            headers={"X-Session-Token": session.reveal(), "Content-Type": "application/json"},
+            data=None if body is None else orjson.dumps(body),
+            allow_redirects=False,
+        )
+        try:
+            _check_status(response)
+            if response.status == _NO_CONTENT:
+                return VoyageAnswer(status=response.status, data=None)
+            return VoyageAnswer(status=response.status, data=await _read(response))
+        finally:
+            response.close()
 
     async def _ask(self, http: aiohttp.ClientSession, path: str, session: Secret) -> VoyageAnswer:
         if http.closed:

@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Final
 
 from app.secret import Secret
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.reading import mapping, one_line, sequence
 
 PATH: Final = "/api/integrations/recommendation-preferences/"

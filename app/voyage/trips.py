@@ -7,7 +7,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.secret import Secret
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.reading import mapping, one_line, sequence
 
 MAX_NAME_CHARS: Final = 200

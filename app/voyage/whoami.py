@@ -5,7 +5,8 @@ from http import HTTPStatus
 from typing import Final
 
 from app.secret import Secret
-from app.voyage.client import Asks, VoyageAnswer, VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import Asks, VoyageAnswer, VoyageClient
 from app.voyage.reading import mapping
 
 PATH: Final = "/auth/browser/v1/auth/session"

@@ -40,6 +40,7 @@ def test_every_chunk_of_every_stream_arrives_and_is_counted() -> None:
     assert printed["summary"]["whole"]
 
 
+@pytest.mark.prove
 def test_a_gateway_that_does_not_start_is_an_error() -> None:
     done = bench("--database=mysql://localhost/nothing")
 

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import update
 
+from app.db.abandoned import abandoned_runs
 from app.db.attempts import note_attempts
 from app.db.conversations import delete_conversation
 from app.db.models import Run
 from app.db.replicas import put_beat, remove_replica
 from app.db.runs import (
-    abandoned_runs,
     is_over,
     lock_run,
     request_cancel,
@@ -101,7 +101,9 @@ async def test_runs_of_dead_processes_are_found(database: Database) -> None:
 
     async def found(*, limit: int = 10, besides: str = "me", before: datetime | None = then) -> set[UUID]:
         async with database.read() as session:
-            rows = await abandoned_runs(session, besides=besides, ownerless_before=before, limit=limit)
+            rows = await abandoned_runs(
+                session, besides=besides, ownerless_before=before, waiting_since=NOON, limit=limit
+            )
         return {each.id for each in rows}
 
     assert await found() == {old}
@@ -124,7 +126,7 @@ async def test_waiting_runs_of_dead_processes_are_found_too(database: Database) 
     waiting = await begin(database, first.conversation_id, queue=True, owner="dead")
 
     async with database.read() as session:
-        rows = await abandoned_runs(session, besides="me", ownerless_before=NOON, limit=10)
+        rows = await abandoned_runs(session, besides="me", ownerless_before=NOON, waiting_since=NOON, limit=10)
         mine = await runs_in_hand(session, owner="dead")
     assert [each.id for each in rows] == [each.id for each in mine] == [waiting.run_id]
 

@@ -172,6 +172,7 @@ def test_the_operators_key(tmp_path: Path) -> None:
     assert rows(ran)["auth"] == "PASS"
 
 
+@pytest.mark.prove
 async def test_the_key_of_a_user(sqlite_url: str, tmp_path: Path) -> None:
     master = generate_key()
     with beside(api()) as site:

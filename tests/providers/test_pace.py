@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -86,19 +86,33 @@ def _busy() -> Pace:
 async def _talking(*, ends: bool = True) -> AsyncGenerator[str]:
     """Serve a body in pieces that come one after the other, and is cut where it does not end."""
 
+    answering: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        for number in range(PIECES):
-            writer.write(b"4\r\n%03d,\r\n" % number)
-            await writer.drain()
-            await asyncio.sleep(PIECE_S)
-        writer.write(b"0\r\n\r\n" if ends else b"")
-        writer.close()
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        if task is not None:
+            answering.add(task)
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+            for number in range(PIECES):
+                writer.write(b"4\r\n%03d,\r\n" % number)
+                await writer.drain()
+                await asyncio.sleep(PIECE_S)
+            writer.write(b"0\r\n\r\n" if ends else b"")
+        except ConnectionError:
+            pass  # the reader has left
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        server.close()
+    if answering:
+        await asyncio.wait(answering)
 
 
 @asynccontextmanager

@@ -47,6 +47,7 @@ async def kill(place: Place, away: Callable[[], object], back: Callable[[], obje
     assert '"events_restored_from_spill"' in place.replica.log.read_text(encoding="utf-8")
 
 
+@pytest.mark.prove
 async def test_a_new_process_stores_what_a_killed_one_has_shown(
     sqlite_url: str, tmp_path: Path, record_property: Record
 ) -> None:

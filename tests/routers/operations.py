@@ -3,14 +3,19 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+from uuid import UUID, uuid4
 
 import httpx
 
+from app.db.models import Message
+from app.runs.clock import utc_now
 from tests.routers.gateway import API_KEY, Gateway
 
 OPEN = ("/health/",)
 """What needs no caller."""
+EXAMPLE: Final = "x" * 20
+"""Any text."""
 NOT_OWNED = frozenset({"provider_id"})
 """Ids in paths that belong to nobody."""
 UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -55,6 +60,7 @@ async def make_ids(gateway: Gateway, http: httpx.AsyncClient) -> dict[str, str]:
     key = await http.post("/api/integrations/api-keys/", json={"provider": "openai", "api_key": API_KEY})
     chosen = await http.post("/api/integrations/ai-settings/", json={"preferred_provider": "local"})
     assert gateway.services.hub.count == 0
+    await _add_result(gateway, UUID(conversation), UUID(answer.headers["x-run-id"]))
     return {
         "conversation_id": conversation,
         "run_id": answer.headers["x-run-id"],
@@ -62,6 +68,14 @@ async def make_ids(gateway: Gateway, http: httpx.AsyncClient) -> dict[str, str]:
         "credential_id": key.json()["id"],
         "settings_id": chosen.json()["id"],
     }
+
+
+async def _add_result(gateway: Gateway, conversation_id: UUID, run_id: UUID) -> None:
+    """Add a call whose result is the one that the example sends: the same again is served."""
+    call = {"role": "tool", "content": "null", "tool_call_id": EXAMPLE, "name": "noop", "status": "completed"}
+    place = {"conversation_id": conversation_id, "run_id": run_id, "seq": 90, "created_at": utc_now()}
+    async with gateway.services.database.write() as session:
+        session.add(Message(id=uuid4(), **place, **call))
 
 
 async def everything_of(http: httpx.AsyncClient, ids: dict[str, str]) -> list[Any]:
@@ -98,7 +112,9 @@ def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
         return _example(document, schema["anyOf"][0])
     if schema.get("type") == "object":
         return {name: _example(document, schema["properties"][name]) for name in schema.get("required", ())}
+    if schema.get("type") == "array":
+        return [_example(document, schema["items"])]
     assert schema.get("type") == "string", f"no example for {schema}"
     texts = {"uuid": "00000000-0000-4000-8000-00000000000a", "date": "2027-03-11"}
-    plain = schema.get("enum", ["x" * max(20, schema.get("minLength", 0))])[0]
+    plain = schema.get("enum", [EXAMPLE.ljust(schema.get("minLength", 0), "x")])[0]
     return texts.get(schema.get("format", ""), plain)

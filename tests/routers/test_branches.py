@@ -85,7 +85,9 @@ async def test_regenerating_takes_another_model_and_what_else_a_message_takes(da
         await gateway.tell(id_, "Q1")
         tool = {"type": "function", "function": {"name": "noop"}}
 
-        await regenerate(gateway, (await shown(gateway, id_))[1]["id"], model="local-2", tools=[tool])
+        await regenerate(
+            gateway, (await shown(gateway, id_))[1]["id"], model="local-2", tools=[tool], tool_results="end"
+        )
 
         request = gateway.model.requests[-1]
         assert (request.route.model, [tool.name for tool in request.tools]) == ("local-2", ["noop"])
@@ -252,7 +254,7 @@ async def test_tool_pairs_stay_whole_on_a_branch(database_url: str) -> None:
     async with open_gateway(database_url, asking, [TextDelta("  "), REFUSED], *SCRIPTS) as gateway:
         id_ = await gateway.new_conversation()
         tool = {"type": "function", "function": {"name": "noop"}}
-        await gateway.tell(id_, "Q1", tools=[tool])
+        await gateway.tell(id_, "Q1", tools=[tool], tool_results="end")
         calling = (await shown(gateway, id_))[1]
         await regenerate(gateway, calling["id"])
         empty = (await shown(gateway, id_))[1]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import httpx
 from app.main import create_app
 from app.providers.provider import Wire
 from app.settings import load_settings
+from app.tools.tool import ToolSource
 from app.vault import generate_key
 from tests.server import running
 from tests.stream_check import checked_client
@@ -111,6 +112,7 @@ async def gateway(
     idle_s: float = 30.0,
     upstream: Upstream | None = None,
     tables: str = "",
+    tools: Sequence[ToolSource] = (),
     **overrides: Any,
 ) -> AsyncGenerator[Story]:
     """Run it; the caller is signed in with a token. A given `upstream` stays its owner's.
@@ -133,7 +135,7 @@ async def gateway(
         }
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with (
-            running(create_app(await asyncio.to_thread(load_settings, environ))) as base_url,
+            running(create_app(await asyncio.to_thread(load_settings, environ), tools=tools)) as base_url,
             checked_client(base_url, headers, timeout=30) as http,
         ):
             await _ready(http)

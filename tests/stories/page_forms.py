@@ -91,7 +91,13 @@ MODELS: Final = {
 PLACE: Final = {"name": str, "location": str, "price_level": str}
 FORMS: Final[dict[str, tuple[int, Any]]] = {
     "GET /api/chat/": (200, {"conversations": str, "providers": str}),
-    "GET /api/chat/capabilities/": (200, {"tools": [{"name": str, "description": str}]}),
+    "GET /api/chat/capabilities/": (
+        200,
+        {
+            "tools": [{"name": str, "description": str, "source": str, "writes": bool}],
+            "sources": [{"name": str, "available": bool, "reason": (str, None)}],
+        },
+    ),
     "GET /api/chat/conversations/": (200, [LINE]),
     "POST /api/chat/conversations/": (201, CONVERSATION),
     "GET /api/chat/conversations/<id>/": (200, CONVERSATION),

@@ -215,7 +215,7 @@ async def test_row_7_the_content_type_lets_the_proxy_pass_the_stream_on(database
 async def test_row_8_content_is_always_a_text(database_url: str) -> None:
     """The UI appends whatever is there: null would be read as a text."""
     call = ToolCallPiece(0, "call_a", "get_weather", "{}")
-    script: list[Step] = [ReasoningTextDelta("Hm."), call, Finish(FinishReason.TOOL_CALLS)]
+    script: list[Step] = [ReasoningTextDelta("Hm."), call, Finish(FinishReason.LENGTH)]
     async with open_drop_in(database_url, script, [REFUSED], words("Lisbon")) as drop_in:
         page = await drop_in.chat()
         shown = [await page.send(text) for text in ("One", "Two", "Three")]

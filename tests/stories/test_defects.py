@@ -79,8 +79,8 @@ async def test_defect_1_parallel_tool_calls_in_separate_chunks_stay_apart(story:
         Answer(texts=("Sunny.",)),
     ]
 
-    stream = await story.send(conversation, provider=WIRE, tools=TOOLS)
-    await story.send(conversation, provider=WIRE, tools=TOOLS)
+    stream = await story.send(conversation, provider=WIRE, tools=TOOLS, tool_results="end")
+    await story.send(conversation, provider=WIRE, tools=TOOLS, tool_results="end")
 
     pieces = [piece for event in stream.events for piece in event.get("tool_calls", ())]
     indexes = [piece["index"] for piece in pieces]
@@ -269,7 +269,7 @@ async def test_defect_7_the_locked_versions_pass_a_call_with_tools_through(story
     installed = {name: version(name) for name, _, marker in locked if not marker}
     await story.store_key(WIRE)
 
-    stream = await story.send(await story.conversation(), provider=WIRE, tools=TOOLS)
+    stream = await story.send(await story.conversation(), provider=WIRE, tools=TOOLS, tool_results="end")
 
     assert installed == {name: number for name, number, marker in locked if not marker}
     assert {"litellm", "mcp", "fastapi"} <= installed.keys()

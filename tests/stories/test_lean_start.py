@@ -102,7 +102,7 @@ async def test_nothing_is_imported_that_serving_does_not_need(serving: Serving, 
 
 async def test_a_process_takes_less_than_100_megabytes(serving: Serving, database_url: str) -> None:
     # PostgreSQL's driver and dialect, and a pool of connections in place of one.
-    more = 5 if database_url.startswith("postgresql") else 0
+    more = 6 if database_url.startswith("postgresql") else 0
     at_start = serving.replica.rss() / MEGABYTE
     await serving.answer()
     after_an_answer = serving.replica.rss() / MEGABYTE

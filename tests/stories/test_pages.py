@@ -161,31 +161,35 @@ async def test_a_chat_from_its_first_message_to_its_deletion(database_url: str) 
         Finish(FinishReason.TOOL_CALLS),
     ]
     long = "Grüße 🧭 " * 30
-    async with opened(database_url, words("Lisbon is lovely"), call) as house:
+    async with opened(database_url, words("Lisbon is lovely"), call, words("So."), call, words("So.")) as house:
         trip = Trip(collection_name="Portugal", start_date="2027-03-10", destination="Lisbon, Portugal; +2 more")
         page = await house.chat(trip)
         assert (page.conversations, page.provider, page.model, page.bubbles) == ([], "local", "local-1", [])
 
         assert await page.send(f"  {long}  ") == "Lisbon is lovely "
         assert page.titles == [long.strip()[:120]]
-        assert await page.send("And the weather?") == "Moment."
+        assert await page.send("And the weather?") == "Moment.So. "
         assert page.titles == [long.strip()[:120]]
         second = await page.new_conversation()
-        assert (await page.send("Porto?"), page.titles) == ("Moment.", ["Porto?", long.strip()[:120]])
+        assert (await page.send("Porto?"), page.titles) == ("Moment.So. ", ["Porto?", long.strip()[:120]])
 
         reloaded = await house.chat(trip)
-        assert (reloaded.selected, [bubble.text for bubble in reloaded.bubbles]) == (second, ["Porto?", "Moment."])
+        assert (reloaded.selected, [bubble.text for bubble in reloaded.bubbles]) == (
+            second,
+            ["Porto?", "Moment.", "So. "],
+        )
         await reloaded.select(page.conversations[1]["id"])
         assert [bubble.text for bubble in reloaded.bubbles] == [
             long.strip(),
             "Lisbon is lovely ",
             "And the weather?",
             "Moment.",
+            "So. ",
         ]
         calls = (await house.messages(reloaded))[3]["tool_calls"]
         assert [(call["id"], call["function"]["arguments"]) for call in calls] == [
             ("call_a", '{"city":"Porto"}'),
-            ("call_b", ""),
+            ("call_b", "{}"),
         ]
 
         await reloaded.delete(reloaded.conversations[1]["id"])

@@ -68,7 +68,9 @@ async def test_nothing_waits_for_litellm_where_nothing_needs_it(sqlite_url: str)
     assert (found.first_answer, found.litellm) == ("ok", False)
 
 
-@pytest.mark.parametrize("chosen", ["GATEWAY_LANE=litellm", "VOYAGE_AI_PROVIDER=ollama"])
+@pytest.mark.parametrize(
+    "chosen", ["GATEWAY_LANE=litellm", pytest.param("VOYAGE_AI_PROVIDER=ollama", marks=pytest.mark.prove)]
+)
 async def test_the_server_answers_before_litellm_is_loaded(sqlite_url: str, chosen: str) -> None:
     found = await start(sqlite_url, chosen)
 

@@ -43,7 +43,7 @@ async def test_a_conversation_is_exact_in_the_stream_and_in_the_database(story: 
     ]
 
     first = await story.send(conversation, provider=wire.value, message="  Hallo 🌍  ")
-    second = await story.send(conversation, provider=wire.value, tools=TOOLS)
+    second = await story.send(conversation, provider=wire.value, tools=TOOLS, tool_results="end")
     third = await story.send(conversation, provider=wire.value)
 
     assert first.raw.endswith(b"data: [DONE]\n\n")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.secret import Secret
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.preferences import (
     MAX_INTEREST_CHARS,
     MAX_INTERESTS,

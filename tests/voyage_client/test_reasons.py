@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from app.voyage.client import MAX_ANSWER_BYTES, ROOMS, Asks, Reason, VoyageAway
+from app.voyage.away import Reason, VoyageAway
+from app.voyage.client import MAX_ANSWER_BYTES, ROOMS, Asks
 
 PAGE = (Path(__file__).parents[2] / "docs" / "voyage.md").read_text(encoding="utf-8")
 

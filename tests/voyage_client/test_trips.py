@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.secret import Secret
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.trips import MAX_MEMBERS, MAX_NAME_CHARS, MAX_STOP_CHARS, MAX_STOPS, Member, Trip, fetch_trip
 from tests.voyage.fake import COLLECTIONS, FakeVoyage, Trouble
 from tests.voyage_client.strange_json import ANYTHING, TEXT, objects

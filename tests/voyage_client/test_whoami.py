@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from app.secret import Secret
-from app.voyage.client import VoyageAway, VoyageClient
+from app.voyage.away import VoyageAway
+from app.voyage.client import VoyageClient
 from app.voyage.whoami import VoyageUser, who_is
 from tests.voyage.fake import SESSION, FakeVoyage, Trouble
 

@@ -106,7 +106,7 @@ def test_our_own_lane_gives_what_was_meant(wire: Wire) -> None:
 
 @wires
 def test_both_lanes_give_what_was_meant(wire: Wire) -> None:
-    check(wire, 30, Lane.NATIVE, Lane.LITELLM, plain=True)
+    check(wire, 12, Lane.NATIVE, Lane.LITELLM, plain=True)
 
 
 @pytest.mark.prove

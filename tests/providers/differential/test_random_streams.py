@@ -37,10 +37,13 @@ def check_whole(wire: Wire, speech: Speech, random: Random) -> None:
 
     heard = hear(wire, pieces_of(written.body, random))
 
+    usage = counted(speech.usage, wire)
+    if usage == Usage(input=0, output=0) and heard.usage is None:
+        usage = None  # a wire that leaves zeros out has told nothing
     assert heard == Heard(
         merge(speech.pieces),
         [(call.id, call.name) for call in speech.calls],
-        counted(speech.usage, wire),
+        usage,
         speech.finish,
         None,
     )

@@ -1,0 +1,195 @@
+"""Queries about the steps of a run that call tools: their messages, and what became of each call.
+
+The state of a call is the status of the message that will hold its result. It is `running`, or `writing` where the
+call may change something, before the call is made; whoever ends the run without its process can tell from it what is
+not known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import Conversation, Message, Replica, Run
+from app.events import RunStatus
+
+RUNNING: Final = "running"
+WRITING: Final = "writing"
+AWAITED: Final = "awaited"
+"""The caller carries it out."""
+OPEN: Final = (RUNNING, WRITING, AWAITED)
+"""Statuses of a call without a result."""
+NOT_FINISHED: Final = {"error": "This call was not finished."}
+NOT_SENT: Final = {"error": "No result of this call was sent."}
+NOT_KNOWN: Final = {
+    "error": "It is not known whether this call was carried out. Check before it is repeated.",
+    "outcome": "unknown",
+}
+_UNSYNCHRONIZED: Final = {"synchronize_session": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCall:
+    """A call that is about to be made."""
+
+    row_id: UUID
+    call_id: str
+    name: str
+    status: str
+    """`RUNNING`, `WRITING` or `AWAITED`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the model said in a step that calls tools."""
+
+    content: str
+    tool_calls: list[dict[str, Any]]
+    finish_reason: str | None
+    usage: dict[str, Any] | None
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCall:
+    """A call that was made, and of whose end nothing is stored."""
+
+    message_id: UUID
+    call_id: str
+    name: str
+    writes: bool
+
+
+async def begin_round(  # noqa: PLR0913 - what one step leaves, and what the next one needs
+    session: AsyncSession,
+    *,
+    run_id: UUID,
+    epoch: int,
+    said: Said,
+    calls: Sequence[NewCall],
+    next_message_id: UUID,
+    now: datetime,
+) -> bool:
+    """Store what the model said, that these calls are being made, and the empty message of the step after them.
+
+    False, and nothing changes, where the run is not in hand here any more. The messages follow one another on the
+    run's branch; those that wait for the run come after the last of them.
+    """
+    held = (Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
+    run = await session.scalar(select(Run).where(*held).execution_options(populate_existing=True))
+    if run is None:
+        return False
+    if run.message_id == next_message_id:
+        return True  # stored by a try whose outcome was not known
+    locked = select(Conversation).where(Conversation.id == run.conversation_id).with_for_update()
+    conversation = await session.scalar(locked.execution_options(populate_existing=True))
+    leaf = await session.scalar(select(Message.seq).where(Message.id == run.message_id))
+    if conversation is None or leaf is None:
+        return False
+    done = {"content": said.content, "tool_calls": said.tool_calls, "status": RunStatus.COMPLETED.value}
+    counted = {"finish_reason": said.finish_reason, "usage": said.usage}
+    by: dict[str, Any] = {"provider": said.provider, "model": said.model}
+    changed = update(Message).where(Message.id == run.message_id).values(**done, **counted, **by)
+    await session.execute(changed, execution_options=_UNSYNCHRONIZED)
+    added = len(calls) + 1
+    await _make_room(session, conversation.id, after=leaf, rows=added)
+    common: dict[str, Any] = {"conversation_id": conversation.id, "run_id": run_id, "created_at": now}
+    for seq, call in enumerate(calls, start=leaf + 1):
+        result = {"role": "tool", "content": "", "tool_call_id": call.call_id, "name": call.name, "status": call.status}
+        session.add(Message(id=call.row_id, seq=seq, **common, **result))
+    empty = {"role": "assistant", "content": "", "status": RunStatus.RUNNING.value}
+    session.add(Message(id=next_message_id, seq=leaf + added, **common, **empty, **by))
+    await session.flush()
+    conversation.next_seq, conversation.updated_at = conversation.next_seq + added, now
+    run.message_id = next_message_id
+    await session.flush()
+    return True
+
+
+async def _make_room(session: AsyncSession, conversation_id: UUID, *, after: int, rows: int) -> None:
+    """Move the messages that wait for the run behind what it says next."""
+    later = (Message.conversation_id == conversation_id, Message.seq > after)
+    moved = update(Message).where(*later)
+    # By way of numbers that nobody has: each row is checked against all others as it changes.
+    for values in ({"seq": -(Message.seq + rows)}, {"seq": -Message.seq}):
+        await session.execute(moved.values(**values), execution_options=_UNSYNCHRONIZED)
+        moved = update(Message).where(Message.conversation_id == conversation_id, Message.seq < 0)
+    parents = update(Message).where(Message.conversation_id == conversation_id, Message.parent_seq > after)
+    await session.execute(parents.values(parent_seq=Message.parent_seq + rows), execution_options=_UNSYNCHRONIZED)
+
+
+async def put_result(session: AsyncSession, *, row_id: UUID, status: str, content: str) -> bool:
+    """Store what came of a call; False where the run has been ended meanwhile, and with it the call."""
+    same = and_(Message.status == status, Message.content == content)  # stored by a try whose outcome was not known
+    mine = update(Message).where(Message.id == row_id, or_(Message.status.in_(OPEN), same))
+    stored: Any = await session.execute(mine.values(status=status, content=content), execution_options=_UNSYNCHRONIZED)
+    return bool(stored.rowcount)
+
+
+async def open_calls(session: AsyncSession, run_id: UUID) -> Sequence[OpenCall]:
+    """Give the calls of a run of which no end is stored, in their order."""
+    rows = await session.scalars(
+        select(Message).where(Message.run_id == run_id, Message.role == "tool", Message.status.in_(OPEN))
+    )
+    return [
+        OpenCall(message_id=row.id, call_id=row.tool_call_id or "", name=row.name or "", writes=row.status == WRITING)
+        for row in sorted(rows, key=lambda row: row.seq)
+    ]
+
+
+async def earlier_messages(session: AsyncSession, run: Run) -> Sequence[Message]:
+    """Give the assistant's messages of a run that are whole, in their order: all but its last one."""
+    mine = (Message.run_id == run.id, Message.role == "assistant", Message.id != run.message_id)
+    return (await session.scalars(select(Message).where(*mine).order_by(Message.seq))).all()
+
+
+async def close_calls(session: AsyncSession, run_id: UUID, *, awaited_stay: bool = False) -> None:
+    """Note of the calls of a run that ends what is known of them: nothing, where they may have changed something."""
+    ends = ((RUNNING, "failed", NOT_FINISHED), (WRITING, "unknown", NOT_KNOWN), (AWAITED, "failed", NOT_SENT))
+    for status, closed, said in ends[: 2 if awaited_stay else 3]:
+        mine = update(Message).where(Message.run_id == run_id, Message.role == "tool", Message.status == status)
+        await session.execute(
+            mine.values(status=closed, content=orjson.dumps(said).decode()), execution_options=_UNSYNCHRONIZED
+        )
+
+
+async def read_results(session: AsyncSession, row_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Give status and content of the calls among these that are over."""
+    over = select(Message.id, Message.status, Message.content).where(
+        Message.id.in_(row_ids), Message.status.not_in(OPEN)
+    )
+    return {row.id: (row.status, row.content) for row in await session.execute(over)}
+
+
+async def tool_rows(session: AsyncSession, run_id: UUID) -> Sequence[Message]:
+    """Give the messages of a run that hold the results of its calls, in their order."""
+    mine = select(Message).where(Message.run_id == run_id, Message.role == "tool").order_by(Message.seq)
+    return (await session.scalars(mine)).all()
+
+
+def waits_for_caller(begun_after: datetime) -> ColumnElement[bool]:
+    """Give the condition that a run waits for its caller's tools, and has not done so for too long."""
+    awaited = (Message.run_id == Run.id, Message.status == AWAITED, Message.created_at > begun_after)
+    return and_(Run.cancel_requested.is_(False), select(Message.id).where(*awaited).exists())
+
+
+async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Run | None:
+    """Take a run into hand whose process is gone, with a new epoch; None where somebody has it in hand, or it is over.
+
+    What that process was doing itself counts as not finished.
+    """
+    nobodys = or_(Run.owner.is_(None), and_(Run.owner != owner, Run.owner.not_in(select(Replica.id))))
+    taken = update(Run).where(Run.id == run_id, Run.status == RunStatus.RUNNING.value, nobodys)
+    changed: Any = await session.execute(
+        taken.values(epoch=Run.epoch + 1, owner=owner), execution_options=_UNSYNCHRONIZED
+    )
+    if not changed.rowcount:
+        return None
+    await close_calls(session, run_id, awaited_stay=True)
+    return await session.scalar(select(Run).where(Run.id == run_id).execution_options(populate_existing=True))

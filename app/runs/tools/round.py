@@ -1,0 +1,88 @@
+"""The calls of one model step: carried out side by side, each told as soon as it is over."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, final
+
+import structlog
+
+from app.runs.tools.box import Offered, ToolBox
+from app.runs.tools.call import Call
+from app.runs.tools.limits import ToolLimits
+from app.runs.tools.schema import complaint, load
+from app.runs.tools.told import Told, failed, told, unknown
+from app.tools.tool import OutcomeUnknown, ToolUnavailable
+
+SPARE_S: Final = 2.0
+"""What a call may take beyond its own deadline before it is given up: it ends itself, and knows better how."""
+Tell = Callable[[Call, Told], Awaitable[None]]
+_log: Final[Any] = structlog.get_logger(__name__)
+
+
+@final
+class ToolRound:
+    """Carries out the calls of a step; each exactly once."""
+
+    def __init__(self, box: ToolBox, limits: ToolLimits, tell: Tell) -> None:
+        """Take the tools, and who is told of each call that is over: it stores it, then shows it."""
+        self._box = box
+        self._limits = limits
+        self._tell = tell
+        self._free = asyncio.Semaphore(limits.at_once)
+
+    def writes(self, call: Call) -> bool:
+        """Tell whether a call may change something."""
+        offered = self._box.offered.get(call.name)
+        return offered is not None and offered.tool.writes
+
+    async def run(self, calls: Sequence[Call]) -> list[Told]:
+        """Carry out the calls and give what came of each, in their order; being cancelled cancels all of them."""
+        if not calls:
+            return []
+        tasks = [asyncio.create_task(self._run(call), name=f"tool call {call.index}") for call in calls]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=SPARE_S)
+        return [task.result() for task in tasks]
+
+    async def _run(self, call: Call) -> Told:
+        async with self._free:
+            result = await self._outcome(call)
+        await self._tell(call, result)
+        return result
+
+    async def _outcome(self, call: Call) -> Told:
+        limits, offered = self._limits, self._box.offered.get(call.name)
+        if call.index >= limits.calls:
+            return failed(f"Not called: one step may call {limits.calls} tools.", limits)
+        if call.arguments is None:
+            return failed("The arguments are no JSON object. Call the tool again with valid JSON.", limits)
+        if offered is None:
+            return failed(f"Unknown tool: {call.name}", limits, available=sorted(self._box.offered)[:50])
+        if len(call.arguments_text) > limits.argument_chars:
+            return failed(f"The arguments have more than {limits.argument_chars} characters.", limits)
+        if not offered.tool.mends:
+            await load()
+            if wrong := complaint(offered.tool.parameters, call.arguments):
+                return failed(wrong, limits)
+        return await self._called(offered, call)
+
+    async def _called(self, offered: Offered, call: Call) -> Told:
+        limits = self._limits
+        try:
+            async with asyncio.timeout(limits.call_s + SPARE_S):
+                result = await offered.session.call(call.name, call.arguments or {}, seconds=limits.call_s)
+        except TimeoutError:
+            late = f"The tool did not answer within {limits.call_s:g} seconds."
+            return unknown(limits) if offered.tool.writes else failed(late, limits)
+        except ToolUnavailable as away:
+            return failed(str(away), limits)
+        except OutcomeUnknown:
+            return unknown(limits) if offered.tool.writes else failed("The tool did not answer.", limits)
+        except Exception as bug:  # noqa: BLE001 - a bug in one tool is that call's failure
+            _log.error("tool.crashed", tool=offered.tool.name, error_type=type(bug).__qualname__)
+            return unknown(limits) if offered.tool.writes else failed("The tool failed.", limits)
+        return told(result, limits)

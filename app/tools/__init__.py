@@ -1,0 +1,1 @@
+"""What a model may use: one port, and the sources of tools behind it."""

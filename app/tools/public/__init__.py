@@ -1,0 +1,1 @@
+"""The tools that ask public services: places, weather and the web."""
