@@ -9,16 +9,18 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from app.errors import ErrorBody
-from app.tool_events import ToolFinished, ToolsAwaited, ToolsMissing, ToolStarted
+from app.tool_events import ApprovalAwaited, ToolFinished, ToolsAwaited, ToolsMissing, ToolStarted
 
 
 class RunStatus(StrEnum):
-    """Where a run stands; the first three are not terminal."""
+    """Where a run stands; the first four are not terminal."""
 
     QUEUED = "queued"
     RUNNING = "running"
     AWAITING_TOOLS = "awaiting_tools"
     """How a running one is told that waits for its caller's tools; stored as `RUNNING`."""
+    AWAITING_APPROVAL = "awaiting_approval"
+    """The same, where the caller is to say whether calls may be made."""
     COMPLETED = "completed"
     INCOMPLETE = "incomplete"
     FAILED = "failed"
@@ -28,7 +30,7 @@ class RunStatus(StrEnum):
     @property
     def terminal(self) -> bool:
         """Tell whether nothing more will happen."""
-        return self not in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.AWAITING_TOOLS}
+        return self.value not in {"queued", "running", "awaiting_tools", "awaiting_approval"}
 
 
 class FinishReason(StrEnum):
@@ -238,6 +240,7 @@ Event = (
     | ToolCallDelta
     | ToolsMissing
     | ToolsAwaited
+    | ApprovalAwaited
     | ToolStarted
     | ToolFinished
     | RunEnded

@@ -33,6 +33,21 @@ class ToolsAwaited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalAwaited:
+    """The caller is to say whether these calls may be made; the run waits for that."""
+
+    type: ClassVar = "run.awaiting_approval"
+    message_id: str
+    calls: tuple[dict[str, str], ...]
+    """As those of `ToolsAwaited`."""
+    expires_in_s: float
+
+    def data(self) -> dict[str, Any]:
+        """Give the fields of the wire."""
+        return {"message_id": self.message_id, "awaited": list(self.calls), "expires_in_s": self.expires_in_s}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStarted:
     """A tool is being called; its result follows under the same `tool_call_id`."""
 

@@ -1,5 +1,7 @@
 """What an operator can set about the tools of a run."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -7,6 +9,8 @@ from pydantic_settings import BaseSettings
 class ToolSettings(BaseSettings):
     """A part of `Settings`; times in seconds."""
 
+    tool_approval: Literal["never", "writes"] = "never"
+    """Which calls of the gateway's tools wait until the caller has approved them; a message may ask for more."""
     tool_rounds: int = Field(default=10, ge=1, le=100)
     """Model steps of one answer that may call tools."""
     tool_calls: int = Field(default=32, ge=1, le=128)
@@ -17,6 +21,6 @@ class ToolSettings(BaseSettings):
     tool_total_seconds: float = Field(default=600.0, gt=0, le=3600, allow_inf_nan=False)
     """What the steps of one answer may take together before no further one begins."""
     tool_wait_seconds: float = Field(default=600.0, gt=0, le=3000, allow_inf_nan=False)
-    """How long an answer waits for the results of tools that its caller carries out."""
+    """How long an answer waits for its caller: for the results of its tools, or for its approval."""
     tool_result_chars: int = Field(default=20_000, ge=1_000, le=1_000_000)
     """What of a result a model is told; the person sees all of it."""

@@ -18,6 +18,7 @@ def tool_limits_of(settings: ToolSettings) -> ToolLimits:
         call_s=settings.tool_call_seconds,
         total_s=settings.tool_total_seconds,
         wait_s=settings.tool_wait_seconds,
+        approve_writes=settings.tool_approval == "writes",
         model_chars=settings.tool_result_chars,
     )
 

@@ -8,7 +8,7 @@ not known.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import orjson
@@ -22,14 +22,28 @@ RUNNING: Final = "running"
 WRITING: Final = "writing"
 AWAITED: Final = "awaited"
 """The caller carries it out."""
-OPEN: Final = (RUNNING, WRITING, AWAITED)
-"""Statuses of a call without a result."""
-NOT_FINISHED: Final = {"error": "This call was not finished."}
-NOT_SENT: Final = {"error": "No result of this call was sent."}
+ASKED: Final = "asked"
+"""The caller is to approve it."""
+APPROVED: Final = "approved"
+"""The caller has; it becomes `WRITING` before it is made."""
 NOT_KNOWN: Final = {
     "error": "It is not known whether this call was carried out. Check before it is repeated.",
     "outcome": "unknown",
 }
+CLOSED: Final[dict[str, tuple[Literal["failed", "unknown"], dict[str, Any]]]] = {
+    RUNNING: ("failed", {"error": "This call was not finished."}),
+    WRITING: ("unknown", NOT_KNOWN),
+    AWAITED: ("failed", {"error": "No result of this call was sent."}),
+    ASKED: ("failed", {"error": "This call was not approved."}),
+    APPROVED: ("failed", {"error": "This call was not carried out."}),
+}
+"""What is noted of a call whose run ends before its result is there, by the status it has then."""
+OPEN: Final = tuple(CLOSED)
+"""Statuses of a call without a result."""
+STAYING: Final = (AWAITED, ASKED, APPROVED)
+"""Statuses of a call that another process can go on with."""
+_ENDING: Final = (RUNNING, WRITING)
+"""Those of a call that ends with the process that makes it."""
 _UNSYNCHRONIZED: Final = {"synchronize_session": False}
 
 
@@ -41,7 +55,7 @@ class NewCall:
     call_id: str
     name: str
     status: str
-    """`RUNNING`, `WRITING` or `AWAITED`."""
+    """`RUNNING`, `WRITING`, `AWAITED` or `ASKED`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +77,7 @@ class OpenCall:
     message_id: UUID
     call_id: str
     name: str
-    writes: bool
+    status: str
 
 
 async def begin_round(  # noqa: PLR0913 - what one step leaves, and what the next one needs
@@ -132,13 +146,22 @@ async def put_result(session: AsyncSession, *, row_id: UUID, status: str, conten
     return bool(stored.rowcount)
 
 
+async def dispatch(session: AsyncSession, *, row_id: UUID, run_id: UUID, epoch: int) -> bool:
+    """Note that an approved call is being made; False where the run is not in hand here any more."""
+    held = (Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
+    stands = Message.status.in_((APPROVED, WRITING))  # the latter by a try whose outcome was not known
+    mine = update(Message).where(Message.id == row_id, stands, select(Run.id).where(*held).exists())
+    stored: Any = await session.execute(mine.values(status=WRITING), execution_options=_UNSYNCHRONIZED)
+    return bool(stored.rowcount)
+
+
 async def open_calls(session: AsyncSession, run_id: UUID) -> Sequence[OpenCall]:
     """Give the calls of a run of which no end is stored, in their order."""
     rows = await session.scalars(
         select(Message).where(Message.run_id == run_id, Message.role == "tool", Message.status.in_(OPEN))
     )
     return [
-        OpenCall(message_id=row.id, call_id=row.tool_call_id or "", name=row.name or "", writes=row.status == WRITING)
+        OpenCall(message_id=row.id, call_id=row.tool_call_id or "", name=row.name or "", status=row.status)
         for row in sorted(rows, key=lambda row: row.seq)
     ]
 
@@ -149,40 +172,52 @@ async def earlier_messages(session: AsyncSession, run: Run) -> Sequence[Message]
     return (await session.scalars(select(Message).where(*mine).order_by(Message.seq))).all()
 
 
-async def close_calls(session: AsyncSession, run_id: UUID, *, awaited_stay: bool = False) -> None:
+async def close_calls(session: AsyncSession, run_id: UUID, statuses: Sequence[str] = OPEN) -> None:
     """Note of the calls of a run that ends what is known of them: nothing, where they may have changed something."""
-    ends = ((RUNNING, "failed", NOT_FINISHED), (WRITING, "unknown", NOT_KNOWN), (AWAITED, "failed", NOT_SENT))
-    for status, closed, said in ends[: 2 if awaited_stay else 3]:
+    for status in statuses:
+        closed, said = CLOSED[status]
         mine = update(Message).where(Message.run_id == run_id, Message.role == "tool", Message.status == status)
         await session.execute(
             mine.values(status=closed, content=orjson.dumps(said).decode()), execution_options=_UNSYNCHRONIZED
         )
 
 
-async def read_results(session: AsyncSession, row_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
-    """Give status and content of the calls among these that are over."""
-    over = select(Message.id, Message.status, Message.content).where(
-        Message.id.in_(row_ids), Message.status.not_in(OPEN)
+async def read_answers(session: AsyncSession, row_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Give status and content of the calls among these for which the caller has done its part."""
+    answered = select(Message.id, Message.status, Message.content).where(
+        Message.id.in_(row_ids), Message.status.not_in((AWAITED, ASKED))
     )
-    return {row.id: (row.status, row.content) for row in await session.execute(over)}
+    return {row.id: (row.status, row.content) for row in await session.execute(answered)}
 
 
-async def tool_rows(session: AsyncSession, run_id: UUID) -> Sequence[Message]:
+async def tool_rows(session: AsyncSession, run_id: UUID, *, lock: bool = False) -> Sequence[Message]:
     """Give the messages of a run that hold the results of its calls, in their order."""
     mine = select(Message).where(Message.run_id == run_id, Message.role == "tool").order_by(Message.seq)
+    if lock:
+        mine = mine.with_for_update().execution_options(populate_existing=True)
     return (await session.scalars(mine)).all()
 
 
 def waits_for_caller(begun_after: datetime) -> ColumnElement[bool]:
-    """Give the condition that a run waits for its caller's tools, and has not done so for too long."""
-    awaited = (Message.run_id == Run.id, Message.status == AWAITED, Message.created_at > begun_after)
+    """Give the condition that a run waits for its caller, and has not done so for too long."""
+    held = Message.status.in_((AWAITED, ASKED))
+    awaited = (Message.run_id == Run.id, held, Message.created_at > begun_after)
     return and_(Run.cancel_requested.is_(False), select(Message.id).where(*awaited).exists())
 
 
-async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Run | None:
-    """Take a run into hand whose process is gone, with a new epoch; None where somebody has it in hand, or it is over.
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """A run whose process is gone."""
 
-    What that process was doing itself counts as not finished.
+    run: Run
+    lost: Sequence[OpenCall]
+    """What that process was doing itself, which counts as not finished."""
+
+
+async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Adopted | None:
+    """Take a run into hand whose process is gone, with a new epoch.
+
+    None where somebody has it in hand, or it is over.
     """
     nobodys = or_(Run.owner.is_(None), and_(Run.owner != owner, Run.owner.not_in(select(Replica.id))))
     taken = update(Run).where(Run.id == run_id, Run.status == RunStatus.RUNNING.value, nobodys)
@@ -191,5 +226,7 @@ async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Run |
     )
     if not changed.rowcount:
         return None
-    await close_calls(session, run_id, awaited_stay=True)
-    return await session.scalar(select(Run).where(Run.id == run_id).execution_options(populate_existing=True))
+    lost = [call for call in await open_calls(session, run_id) if call.status in _ENDING]
+    await close_calls(session, run_id, _ENDING)
+    run = await session.get_one(Run, run_id, populate_existing=True)
+    return Adopted(run, lost)

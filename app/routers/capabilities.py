@@ -36,4 +36,5 @@ async def get_capabilities(caller: ChatCallerDep, services: ServicesDep) -> Capa
             )
             for source in services.runner.tools
         ]
-    return CapabilitiesAnswer(tools=tools, sources=sources)
+    approval = "writes" if services.runner.tool_limits.approve_writes else "never"
+    return CapabilitiesAnswer(tools=tools, sources=sources, tool_approval=approval)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
@@ -60,6 +60,10 @@ _REFUSALS: Final = (
 
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "The events of the run, then `[DONE]`", "content": {"text/event-stream": {}}}
+}
+_NEEDS: Final[dict[str, Literal["result", "approval"]]] = {
+    tool_rounds.AWAITED: "result",
+    tool_rounds.ASKED: "approval",
 }
 IdempotencyKey = Annotated[
     str | None,
@@ -136,13 +140,15 @@ async def get_run(caller: ChatCallerDep, services: ServicesDep, run_id: RunId) -
         run = await runs.get_run(session, user_id=caller.user_id, run_id=run_id)
         last_seq = run.last_seq or await services.readers.newest(session, run)
         awaited = [
-            AwaitedCallAnswer(tool_call_id=call.tool_call_id or "", name=call.name or "")
+            AwaitedCallAnswer(tool_call_id=call.tool_call_id or "", name=call.name or "", needs=_NEEDS[call.status])
             for call in await tool_rounds.tool_rows(session, run_id)
-            if call.status == tool_rounds.AWAITED
+            if call.status in _NEEDS
         ]
     answer = RunAnswer.model_validate(run)
     if awaited and answer.status is RunStatus.RUNNING:
-        answer = answer.model_copy(update={"status": RunStatus.AWAITING_TOOLS, "awaited": awaited})
+        results = any(call.needs == "result" for call in awaited)
+        status = RunStatus.AWAITING_TOOLS if results else RunStatus.AWAITING_APPROVAL
+        answer = answer.model_copy(update={"status": status, "awaited": awaited})
     cancelling = run.cancel_requested and not answer.status.terminal
     return answer.model_copy(update={"last_seq": last_seq, "cancelling": cancelling} | _receipt(run))
 
@@ -206,6 +212,7 @@ def _send(
         tools=_specs(body.tools or ()),
         tool_choice=body.tool_choice if body.tools else None,
         awaits_tools=body.tool_results == "await",
+        approves_writes=body.tool_approval == "writes",
         request_id=request.state.request_id,
         on_conflict=OnConflict(body.on_conflict),
         claim=claim,

@@ -1,4 +1,4 @@
-"""The results of tools that a caller carries out."""
+"""What a caller says of the tool calls that a run holds for it: results, and approvals."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request
 from app.db.session import Session
 from app.deps import ChatCallerDep, RunId, ServicesDep
 from app.errors import InvalidInput, NotFound, ServerShutdown, TooManyRuns
-from app.runs.tools.answering import Given, Taken, take_results
-from app.runs.tools.awaited import results_topic
+from app.runs.tools.answering import Approval, Given, Result, Taken, take_answers
+from app.runs.tools.held import answers_topic
 from app.schemas.error import answers
 from app.schemas.tool_results import ToolResultBody, ToolResultsAnswer, ToolResultsBody
 
@@ -23,14 +23,17 @@ router: Final = APIRouter(prefix="/api/chat", tags=["runs"])
 async def send_tool_results(
     caller: ChatCallerDep, services: ServicesDep, run_id: RunId, body: ToolResultsBody, request: Request
 ) -> ToolResultsAnswer:
-    """Give results of the calls that a run waits for; with the last one it goes on. Asking again changes nothing."""
+    """Give results of calls that a run waits for, or approve calls; with the last one it goes on.
+
+    Asking again changes nothing.
+    """
     given = [_given(one) for one in body.results]
 
     async def job(session: Session) -> Taken:
-        return await take_results(session, user_id=caller.user_id, run_id=run_id, given=given)
+        return await take_answers(session, user_id=caller.user_id, run_id=run_id, given=given)
 
     taken = await services.database.do(job)
-    services.runner.wakeups.tell(results_topic(run_id))
+    services.runner.wakeups.tell(answers_topic(run_id))
     if not taken.awaited and not taken.over:
         request_id: str = request.state.request_id
         await services.runner.go_on(caller.user_id, run_id, session=caller.session, request_id=request_id)
@@ -40,6 +43,8 @@ async def send_tool_results(
 
 
 def _given(one: ToolResultBody) -> Given:
+    if one.approved is not None:
+        return Approval(call_id=one.tool_call_id, approved=one.approved, reason=one.error)
     if one.error is not None:
-        return Given(one.tool_call_id, {"error": one.error}, failed=True)
-    return Given(one.tool_call_id, one.result, failed=False)
+        return Result(one.tool_call_id, {"error": one.error}, failed=True)
+    return Result(one.tool_call_id, one.result, failed=False)

@@ -32,14 +32,15 @@ def new_run(run: LiveRun, send: SendMessage, plan: Plan, *, owner: str, clock: C
         owner=owner,
         queue=send.on_conflict is OnConflict.ENQUEUE,
         attempts=[new_attempt(1, plan.route, clock)],
-        asked=asked_of(send) if send.awaits_tools and send.tools else None,
+        asked=asked_of(send) if send.may_wait else None,
     )
 
 
 def asked_of(send: SendMessage) -> dict[str, Any]:
     """Give what another process needs to go on with a run; no secret is among it."""
     notes = {name: str(value) for name, value in asdict(send.notes).items() if value is not None}
-    return {"tools": [asdict(tool) for tool in send.tools], "notes": notes}
+    waits = {"awaits_tools": send.awaits_tools, "approves_writes": send.approves_writes}
+    return {"tools": [asdict(tool) for tool in send.tools], "notes": notes, **waits}
 
 
 def send_of(run: Run, *, session: Secret | None, request_id: str | None) -> SendMessage:
@@ -56,7 +57,8 @@ def send_of(run: Run, *, session: Secret | None, request_id: str | None) -> Send
         provider=run.provider,
         model=run.model,
         tools=tuple(ToolSpec(**tool) for tool in asked.get("tools", ())),
-        awaits_tools=True,
+        awaits_tools=bool(asked.get("awaits_tools", True)),
+        approves_writes=bool(asked.get("approves_writes", False)),
         request_id=request_id,
     )
 

@@ -30,8 +30,9 @@ from app.runs.replica import run_topic
 from app.runs.retry_budget import RetryBudget
 from app.runs.send import SendMessage
 from app.runs.steps import Steps
-from app.runs.tools.awaited import AwaitedCalls
 from app.runs.tools.box import open_box
+from app.runs.tools.call import Call
+from app.runs.tools.held import HeldCalls
 from app.runs.tools.ledger import Ledger
 from app.runs.tools.limits import ToolLimits
 from app.runs.turn import conversation_topic, take_turn
@@ -51,6 +52,8 @@ class Begun:
     """None for a message that waits for its turn: by then there is more of it."""
     used_ids: frozenset[str] = frozenset()
     """Of the tool calls that the run has made already."""
+    approved: Sequence[Call] = ()
+    """Those of them that are to be made before the model is asked."""
 
 
 @final
@@ -89,11 +92,11 @@ class Carrier:
             if self.tools or send.awaits_tools:
                 limits = self.tool_limits
                 seconds += limits.list_s + limits.total_s + total_s
-                seconds += limits.rounds * limits.wait_s if send.awaits_tools else 0.0
+                seconds += limits.rounds * limits.wait_s
             waiting = seconds * runs.MAX_QUEUED if begun.history is None else 0.0
             failure = await failure_of(asking, run, seconds=seconds + waiting, origin=origin_of(plan.route))
             if run.parked and isinstance(run.stopped_by, Interrupted):
-                run.journal.leave()  # another process goes on once the caller's results are there
+                run.journal.leave()  # another process goes on once the caller has answered
                 return
             answer.end()
             outcome = judge(answer.draft, failure, run.stopped_by, origin=answer.origin)
@@ -127,13 +130,12 @@ class Carrier:
         sources = self.tools if self._takes_tools(begun.plan) else ()
         taken = frozenset(tool.name for tool in send.tools)
         async with open_box(sources, caller, self.tool_limits, besides=taken) as box:
-            script = await make_script(self.voyage, self.limits, send, history, box.specs)
             steps = Steps(
                 run,
                 answer,
                 box,
                 Ledger(self.database, run, self.clock, seconds=self.limits.history_s),
-                AwaitedCalls(self.database, self.wakeups, self.tool_limits),
+                HeldCalls(self.database, self.wakeups, run, self.tool_limits),
                 plan=begun.plan,
                 send=send,
                 limits=self.limits,
@@ -141,6 +143,11 @@ class Carrier:
                 clock=self.clock,
                 used_ids=begun.used_ids,
             )
+            if begun.approved:
+                await steps.finish(begun.approved)
+                history = await wait_for_history(self.database, self.limits, send, run.message_id)
+            chars = self.tool_limits.model_chars
+            script = await make_script(self.voyage, self.limits, send, history, box.specs, result_chars=chars)
             await steps.run(script, lambda script: self._fallbacks(send, begun.plan, script).following)
 
     def _takes_tools(self, plan: Plan) -> bool:

@@ -10,6 +10,7 @@ from app.db.models import Message
 from app.errors import ContextLengthExceeded
 from app.events import RunStatus
 from app.providers.model import ChatMessage, ToolCall
+from app.runs.tools.told import shortened
 
 NOT_RUN: Final = '{"error": "This tool call was not run."}'
 """The result of a call that has none: without one the provider refuses every later message."""
@@ -23,12 +24,14 @@ class _Turn:
     results: dict[str, ChatMessage] = field(default_factory=dict[str, ChatMessage])
 
 
-def to_chat_messages(stored: Iterable[Message], system_prompt: str) -> tuple[ChatMessage, ...]:
+def to_chat_messages(
+    stored: Iterable[Message], system_prompt: str, *, result_chars: int | None = None
+) -> tuple[ChatMessage, ...]:
     """Give the messages in the order of `seq`, the system prompt first.
 
     Left out are the placeholder of the run itself, assistant messages with nothing in them, calls that cannot be
     read (cut off, or without id) and results that belong to no call. The results of a message's calls follow it
-    at once, in the order of the calls.
+    at once, in the order of the calls, each cut to `result_chars`.
     """
     turns: list[_Turn] = []
     for row in sorted(stored, key=lambda row: row.seq):
@@ -43,7 +46,7 @@ def to_chat_messages(stored: Iterable[Message], system_prompt: str) -> tuple[Cha
                 if calls or row.content.strip():
                     turns.append(_Turn(ChatMessage(role="assistant", content=row.content, tool_calls=calls)))
             case "tool":
-                _attach(row, turns)
+                _attach(row, turns, result_chars)
             case _:
                 pass
     system = ChatMessage(role="system", content=system_prompt)
@@ -76,13 +79,14 @@ def _is_object(text: str) -> bool:
         return False
 
 
-def _attach(row: Message, turns: Sequence[_Turn]) -> None:
+def _attach(row: Message, turns: Sequence[_Turn], chars: int | None) -> None:
     """Give a result to the newest message that waits for it; ids may come back in later messages."""
     for turn in reversed(turns):
         name = next((call.name for call in turn.message.tool_calls if call.id == row.tool_call_id), None)
         if name is None:
             continue
-        result = ChatMessage(role="tool", content=row.content, tool_call_id=row.tool_call_id, name=name)
+        content = row.content if chars is None else shortened(row.content, chars)
+        result = ChatMessage(role="tool", content=content, tool_call_id=row.tool_call_id, name=name)
         turn.results.setdefault(str(row.tool_call_id), result)
         return
 

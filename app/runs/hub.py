@@ -63,9 +63,10 @@ class RunHub:
         """Whether the shutdown has begun."""
         return self._grace is not None
 
-    async def start(self, run: LiveRun, work: Coroutine[Any, Any, None], *, left: Left | None = None) -> None:
+    async def start(self, run: LiveRun, work: Coroutine[Any, Any, None], *, left: Left | None = None) -> bool:
         """Own `work` as the task of `run`, once there is a place for it; what `_enter` raises closes `work`.
 
+        False, and `work` closed, where the run is in hand here already.
         `work` ends every run that has begun by a terminal event; what it raises before that refuses the run.
         """
         try:
@@ -73,10 +74,15 @@ class RunHub:
         except BaseException:
             work.close()
             raise
+        if run.run_id in self._runs:
+            self._admission.leave(run.user_id)
+            work.close()
+            return False
         self._runs[run.run_id] = run
         task = asyncio.create_task(work, name=f"run {run.run_id}")
         self._live[task] = run
         task.add_done_callback(self._end)
+        return True
 
     @asynccontextmanager
     async def hold(self, run: LiveRun) -> AsyncGenerator[None]:

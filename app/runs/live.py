@@ -29,7 +29,7 @@ class LiveRun:
     stopped_by: GatewayError | None = None
     """`Cancelled` or `Interrupted` once somebody has told the run to stop."""
     parked: bool = False
-    """Whether it only waits for its caller: if this process ends, another one goes on with it."""
+    """Whether it waits for its caller: if this process ends, another one goes on with it."""
     earlier: list[UUID] = field(default_factory=list[UUID])
     """The messages of the steps before `message_id`, which called tools."""
     _answer: "asyncio.Task[Any] | None" = None

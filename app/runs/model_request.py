@@ -52,18 +52,23 @@ class Script:
     tool_choice: str | None = None
 
 
-async def make_script(
+async def make_script(  # noqa: PLR0913 - everything that the model is told comes together here
     voyage: VoyageClient | None,
     limits: RunLimits,
     send: SendMessage,
     history: History,
     tools: tuple[ToolSpec, ...] = (),
+    *,
+    result_chars: int | None = None,
 ) -> Script:
-    """Write it, with what Voyage knows about the trip and the person, and `tools` beside the caller's own."""
+    """Write it, with what Voyage knows about the trip and the person, and `tools` beside the caller's own.
+
+    The results of earlier calls are cut to `result_chars`.
+    """
     offered = (*send.tools, *tools)
     trip, preferences = await gather(voyage, send.session, send.notes.collection_id, seconds=limits.context_s)
     system = compose(history.base, send.notes, trip=trip, preferences=preferences, tools=bool(offered))
-    whole = to_chat_messages(history.messages, system)
+    whole = to_chat_messages(history.messages, system, result_chars=result_chars)
     return Script(whole, history.not_loaded, offered, send.tool_choice)
 
 

@@ -11,7 +11,7 @@ from app.db.models import Message, Run
 from app.db.run_events import read_events, unfolded_events
 from app.db.runs import finish_run, lock_run
 from app.db.session import Database, Session
-from app.db.tool_rounds import NOT_FINISHED, NOT_KNOWN, OpenCall, earlier_messages, open_calls
+from app.db.tool_rounds import earlier_messages, open_calls
 from app.entry import Entry, encode
 from app.errors import Interrupted
 from app.events import MessageDelta, ReasoningDelta, RunStatus, ToolCallDelta
@@ -21,7 +21,7 @@ from app.runs.clock import Clock
 from app.runs.ending import Ending
 from app.runs.live import LiveRun
 from app.runs.outcome import Outcome
-from app.tool_events import ToolFinished
+from app.runs.tools.told import closed_event
 
 PAGE_EVENTS: Final = 500
 _TEXTS: Final = frozenset({MessageDelta.type, ReasoningDelta.type, ToolCallDelta.type})
@@ -45,7 +45,7 @@ async def interrupt(database: Database, run: Run, *, clock: Clock) -> bool:
             last_seq = rebuilt.fold(unfolded)
         draft = rebuilt.draft
         lost = [
-            encode(_not_finished(call, found.message_id), run_id=str(run.id), seq=last_seq + number)
+            encode(closed_event(call, earlier[-1].id), run_id=str(run.id), seq=last_seq + number)
             for number, call in enumerate(await open_calls(session, run.id), start=1)
         ]
         last_seq += len(lost)
@@ -104,14 +104,6 @@ def _deltas(entries: Iterable[Entry], earlier: frozenset[str]) -> Iterable[Delta
             for call in data["tool_calls"]:
                 function = call["function"]
                 yield ToolCallPiece(call["index"], call["id"], function["name"] or None, function["arguments"])
-
-
-def _not_finished(call: OpenCall, message_id: UUID) -> ToolFinished:
-    """Give what readers are told of a call that the process took with it."""
-    outcome, result = ("unknown", NOT_KNOWN) if call.writes else ("failed", NOT_FINISHED)
-    return ToolFinished(
-        message_id=str(message_id), tool_call_id=call.call_id, name=call.name, outcome=outcome, result=result
-    )
 
 
 def _named(run: Run, earlier: Iterable[Message]) -> LiveRun:

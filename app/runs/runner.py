@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import final
 from uuid import UUID
@@ -104,6 +104,7 @@ class Runner:
         then nothing is stored and no event exists. Only a `StorageUnavailable` in the very moment of the commit may
         be wrong about that: see `_begin`.
         """
+        send = replace(send, approves_writes=send.approves_writes or self.tool_limits.approve_writes)
         try:
             return await self._start(send, left)
         except ConversationBusy as busy:
@@ -125,19 +126,16 @@ class Runner:
             self.wakeups.tell(owner_topic(run.owner))
         return RunStatus(run.status)
 
-    async def go_on(self, user_id: str, run_id: UUID, *, session: Secret | None, request_id: str | None) -> bool:
-        """Take a run into hand that has waited for its caller's tools and whose process is gone.
+    async def go_on(self, user_id: str, run_id: UUID, *, session: Secret | None, request_id: str | None) -> None:
+        """Take a run into hand that has waited for its caller and whose process is gone.
 
-        False where somebody has it in hand, or it is over. Raises `TooManyRuns`, `ServerShutdown` and
-        `StorageUnavailable`. The caller has checked that it has all its results.
+        Nothing is changed where somebody has it in hand, or it is over. Raises `NotFound`, `TooManyRuns`,
+        `ServerShutdown` and `StorageUnavailable`. The caller has checked that it waits for nothing more.
         """
         if self.hub.has(run_id):
-            return False
-        async with self.database.write() as writing:
-            stored = await tool_rounds.adopt_run(writing, run_id, owner=self.owner)
-            if stored is None:
-                return False
-            left_behind = await read_left(writing, stored)
+            return
+        async with self.database.read() as reading:
+            stored = await runs.get_run(reading, user_id=user_id, run_id=run_id)
         run = LiveRun(
             run_id=run_id,
             user_id=user_id,
@@ -148,12 +146,25 @@ class Runner:
             model=stored.model,
             log=self.log,
         )
-        run.journal.epoch = stored.epoch
-        run.journal.restore(left_behind.events)
-        run.earlier.extend(left_behind.earlier)
         send = send_of(stored, session=session, request_id=request_id)
-        await self.hub.start(run, self._resume(run, send, stored, left_behind))
-        return True
+        if await self.hub.start(run, self._adopt(run, send)):
+            await self._until_begun(run)
+
+    async def _adopt(self, run: LiveRun, send: SendMessage) -> None:
+        """Take the run into hand, which has a place already: nobody else would end it then."""
+        async with self.database.write() as session:
+            adopted = await tool_rounds.adopt_run(session, run.run_id, owner=self.owner)
+            left_behind = None if adopted is None else await read_left(session, adopted)
+        if adopted is not None and left_behind is not None:
+            run.journal.epoch = adopted.run.epoch
+            run.journal.restore(left_behind.events)
+            run.earlier.extend(left_behind.earlier)
+            for event in left_behind.unshown:
+                run.journal.append(event)
+        if not run.begun.done():
+            run.begun.set_result(None)
+        if adopted is not None and left_behind is not None:
+            await self._resume(run, send, adopted.run, left_behind)
 
     async def _resume(self, run: LiveRun, send: SendMessage, stored: Run, left_behind: LeftBehind) -> None:
         try:
@@ -168,7 +179,7 @@ class Runner:
         carrier = self._carrier()
         answer = carrier.new_answer(run, plan)
         answer.resume(attempts=stored.attempts or (), said=left_behind.said, usage=left_behind.usage)
-        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids), answer)
+        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids, left_behind.approved), answer)
 
     async def _start(self, send: SendMessage, left: Left | None) -> LiveRun | Earlier:
         if send.claim is not None:
@@ -186,6 +197,13 @@ class Runner:
         )
         await self.hub.start(run, self._run(run, send), left=left)
         try:
+            await self._until_begun(run)
+        except _BegunBefore as before:
+            return before.run
+        return run
+
+    async def _until_begun(self, run: LiveRun) -> None:
+        try:
             async with asyncio.timeout(self.limits.begin_s):
                 await asyncio.shield(run.begun)
         except TimeoutError:
@@ -193,9 +211,6 @@ class Runner:
             run.refuse(gone)
             run.stop(Interrupted())
             raise gone from None
-        except _BegunBefore as before:
-            return before.run
-        return run
 
     async def _earlier(self, session: Session, send: SendMessage) -> Earlier | None:
         if send.claim is None:

@@ -45,10 +45,17 @@ class SendMessage:
     tool_choice: str | None = None
     awaits_tools: bool = False
     """Whether the run waits for the results of `tools` when the model calls them; else it ends with the calls."""
+    approves_writes: bool = False
+    """Whether a call of the gateway's tools that may change something waits for the caller's approval."""
     request_id: str | None = None
     on_conflict: OnConflict = OnConflict.REJECT
     claim: Claim | None = None
     """The caller's name for this request: the same one again finds the same run."""
+
+    @property
+    def may_wait(self) -> bool:
+        """Tell whether the run may come to wait for its caller."""
+        return self.approves_writes or (self.awaits_tools and bool(self.tools))
 
 
 def fingerprint(*parts: Any) -> str:  # noqa: ANN401 - whatever JSON can hold

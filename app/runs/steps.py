@@ -2,11 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, final
 
-from app.db.tool_rounds import AWAITED, RUNNING, WRITING, Said
+from app.db.tool_rounds import APPROVED, ASKED, AWAITED, RUNNING, STAYING, WRITING, Said
 from app.errors import Interrupted, ToolLoopLimit
 from app.events import ContextTruncated, FinishReason
 from app.providers.model import ChatMessage
@@ -18,15 +19,15 @@ from app.runs.live import LiveRun
 from app.runs.model_request import Script, make_request
 from app.runs.plan import Plan
 from app.runs.send import SendMessage
-from app.runs.tools.awaited import AwaitedCalls
 from app.runs.tools.box import ToolBox
 from app.runs.tools.call import Call, calls_of
+from app.runs.tools.held import HeldCalls
 from app.runs.tools.ledger import Ledger
 from app.runs.tools.limits import ToolLimits
 from app.runs.tools.round import ToolRound
-from app.runs.tools.told import Told, not_finished
+from app.runs.tools.told import Told, closed
 from app.runs.tools.undivided import undivided
-from app.tool_events import ToolFinished, ToolsAwaited, ToolsMissing, ToolStarted
+from app.tool_events import ApprovalAwaited, ToolFinished, ToolsAwaited, ToolsMissing, ToolStarted
 
 _CALLS: Final = frozenset({FinishReason.TOOL_CALLS, FinishReason.STOP})
 """How a step ends whose calls are whole; after anything else none is run."""
@@ -42,7 +43,7 @@ class Steps:
         answer: Answer,
         box: ToolBox,
         ledger: Ledger,
-        awaited: AwaitedCalls,
+        held: HeldCalls,
         *,
         plan: Plan,
         send: SendMessage,
@@ -56,7 +57,7 @@ class Steps:
         self._answer = answer
         self._box = box
         self._ledger = ledger
-        self._awaited = awaited
+        self._held = held
         self._plan = plan
         self._send = send
         self._limits = limits
@@ -65,8 +66,8 @@ class Steps:
         self._callers = frozenset(tool.name for tool in send.tools)
         self._used_ids: set[str] = set(used_ids)
         self._left_out = 0
-        self._open: dict[str, Call] = {}
-        """Those of the round without a result."""
+        self._open: dict[str, tuple[Call, str]] = {}
+        """Those of the round without a result, each with the status it is stored with."""
 
     async def run(self, script: Script, elsewhere: Callable[[Script], Elsewhere]) -> None:
         """Ask the model, and again after each round of calls.
@@ -75,14 +76,14 @@ class Steps:
         """
         for source, reason in self._box.missing.items():
             self._run.journal.append(ToolsMissing(source=source, reason=reason))
-        ends = self._clock.monotonic() + self._tool_limits.total_s
-        rounds = 0
+        began, rounds = self._clock.monotonic(), 0
         while True:
             await self._ask(script, elsewhere(script))
             calls = self._due()
             if not calls:
                 return
-            if rounds >= self._tool_limits.rounds or self._clock.monotonic() >= ends:
+            took = self._clock.monotonic() - began - self._held.waited_s
+            if rounds >= self._tool_limits.rounds or took >= self._tool_limits.total_s:
                 raise ToolLoopLimit(origin=self._answer.origin)
             rounds += 1
             script = await self._round(script, calls)
@@ -103,18 +104,26 @@ class Steps:
         ends = not send.awaits_tools and any(call.name in self._callers for call in calls)
         return [] if ends else calls
 
+    async def finish(self, calls: Sequence[Call]) -> None:
+        """Make the calls of the run's last step that were approved after the process before had ended.
+
+        Raises as `run`.
+        """
+        round_ = self._new_round()
+        self._open = {call.id: (call, APPROVED) for call in calls}
+        self._held.hold(calls)
+        with self._unfinished_shown():
+            await self._results(round_, calls)
+
     async def _round(self, script: Script, calls: Sequence[Call]) -> Script:
         answer = self._answer
         answer.end()
         text = answer.draft.message_content
-        round_ = ToolRound(self._box, self._tool_limits, self._tell)
-        try:
-            await undivided(self._begin(self._said(text, calls), calls, round_))
-            self._show_starts(round_, calls)
+        round_ = self._new_round()
+        statuses = [(call, await self._status(call, round_)) for call in calls]
+        with self._unfinished_shown():
+            await undivided(self._begin(self._said(text, calls), statuses))
             told = await self._results(round_, calls)
-        except BaseException:
-            self._show_unfinished(round_)
-            raise
         made = ChatMessage(role="assistant", content=text, tool_calls=tuple(call.made() for call in calls))
         results = (
             ChatMessage(role="tool", content=one.for_model, tool_call_id=call.id, name=call.name)
@@ -123,42 +132,74 @@ class Steps:
         # A tool that must be called once is not to be called for ever.
         return replace(script, whole=(*script.whole, made, *results), tool_choice=None)
 
-    async def _begin(self, said: Said, calls: Sequence[Call], round_: ToolRound) -> None:
+    def _new_round(self) -> ToolRound:
+        return ToolRound(self._box, self._tool_limits, self._admit, self._tell)
+
+    async def _begin(self, said: Said, statuses: Sequence[tuple[Call, str]]) -> None:
+        """Store the calls, then show them."""
         next_message_id = uuid.uuid4()
-        await self._ledger.begin(said, [(call, self._status(call, round_)) for call in calls], next_message_id)
+        await self._ledger.begin(said, statuses, next_message_id)
         self._answer.step(next_message_id)
-        self._open = {call.id: call for call in calls}
+        self._open = {call.id: (call, status) for call, status in statuses}
         self._used_ids.update(self._open)
+        self._held.hold(call for call, status in statuses if status in (AWAITED, ASKED))
+        for call, status in statuses:
+            if not self._held.holds(call):
+                self._show_start(call, writes=status == WRITING)
+        for status, event in ((AWAITED, ToolsAwaited), (ASKED, ApprovalAwaited)):
+            held = [call for call, its in statuses if its == status]
+            if held:
+                told = tuple(call.as_asked() for call in held)
+                expires_in_s = self._tool_limits.wait_s
+                self._run.journal.append(event(message_id=self._made_in, calls=told, expires_in_s=expires_in_s))
 
-    def _is_callers(self, call: Call) -> bool:
-        return call.name in self._callers and call.arguments is not None
-
-    def _status(self, call: Call, round_: ToolRound) -> str:
-        return AWAITED if self._is_callers(call) else WRITING if round_.writes(call) else RUNNING
+    async def _status(self, call: Call, round_: ToolRound) -> str:
+        if call.name in self._callers and call.arguments is not None:
+            return AWAITED
+        if not round_.writes(call):
+            return RUNNING
+        asks = self._send.approves_writes and await round_.refusal(call) is None
+        return ASKED if asks else WRITING
 
     async def _results(self, round_: ToolRound, calls: Sequence[Call]) -> list[Told]:
-        callers = [call for call in calls if self._is_callers(call)]
-        own = [call for call in calls if not self._is_callers(call)]
-        waiting = asyncio.create_task(self._awaited.results(self._run, callers, self._took), name="awaited results")
+        watching = asyncio.create_task(self._held.watch(calls), name="answers of the caller")
         try:
-            told = dict(zip([call.id for call in own], await round_.run(own), strict=True))
-            told |= zip([call.id for call in callers], await waiting, strict=True)
+            return await round_.run(calls)
         finally:
-            waiting.cancel()
-            await asyncio.wait({waiting})
-        return [told[call.id] for call in calls]
+            watching.cancel()
+            await asyncio.wait({watching})
 
-    def _show_unfinished(self, round_: ToolRound) -> None:
-        """Show of the calls without a result what the end of the run will store of them."""
-        stays = self._run.parked and isinstance(self._run.stopped_by, Interrupted)
-        for call in self._open.values():
-            if not (stays and self._is_callers(call)):
-                self._show(call, not_finished(self._tool_limits, writes=round_.writes(call)))
-
-    async def _took(self, call: Call, told: Told) -> None:
-        """Show what is stored already."""
+    async def _admit(self, call: Call) -> Told | None:
+        if not self._held.holds(call):
+            return None
+        told = await self._held.answer(call)
+        if told is None:
+            self._open[call.id] = (call, APPROVED)
+            await undivided(self._dispatch(call))
+            return None
         self._open.pop(call.id, None)
         self._show(call, told)
+        return told
+
+    async def _dispatch(self, call: Call) -> None:
+        await self._ledger.dispatch(call)
+        self._open[call.id] = (call, WRITING)
+        self._show_start(call, writes=True)
+
+    @contextmanager
+    def _unfinished_shown(self) -> Generator[None]:
+        """Show of the calls without a result what the end of the run will store of them, should it end now."""
+        try:
+            yield
+        except BaseException:
+            self._show_unfinished()
+            raise
+
+    def _show_unfinished(self) -> None:
+        stays = self._run.parked and isinstance(self._run.stopped_by, Interrupted)
+        for call, status in self._open.values():
+            if not (stays and status in STAYING):
+                self._show(call, closed(status, self._tool_limits))
 
     async def _tell(self, call: Call, told: Told) -> None:
         await undivided(self._store(call, told))
@@ -179,27 +220,19 @@ class Steps:
             model=self._run.model,
         )
 
-    def _show_starts(self, round_: ToolRound, calls: Sequence[Call]) -> None:
-        message_id, journal = str(self._run.earlier[-1]), self._run.journal
-        for call in calls:
-            if not self._is_callers(call):
-                writes = round_.writes(call)
-                started = ToolStarted(
-                    message_id=message_id, tool_call_id=call.id, index=call.index, name=call.name, writes=writes
-                )
-                journal.append(started)
-        callers = tuple(
-            {"tool_call_id": call.id, "name": call.name, "arguments": call.arguments_text}
-            for call in calls
-            if self._is_callers(call)
+    @property
+    def _made_in(self) -> str:
+        """The message that made the calls of the round."""
+        return str(self._run.earlier[-1])
+
+    def _show_start(self, call: Call, *, writes: bool) -> None:
+        self._run.journal.append(
+            ToolStarted(message_id=self._made_in, tool_call_id=call.id, index=call.index, name=call.name, writes=writes)
         )
-        if callers:
-            journal.append(ToolsAwaited(message_id=message_id, calls=callers, expires_in_s=self._tool_limits.wait_s))
 
     def _show(self, call: Call, told: Told) -> None:
-        message_id = str(self._run.earlier[-1])
         self._run.journal.append(
             ToolFinished(
-                message_id=message_id, tool_call_id=call.id, name=call.name, outcome=told.status, result=told.result
+                message_id=self._made_in, tool_call_id=call.id, name=call.name, outcome=told.status, result=told.result
             )
         )

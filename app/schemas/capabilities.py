@@ -1,5 +1,7 @@
 """Bodies of what the chat API says about itself."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 
@@ -27,6 +29,8 @@ class CapabilitiesAnswer(BaseModel):
 
     tools: list[ToolAnswer]
     sources: list[ToolSourceAnswer]
+    tool_approval: Literal["never", "writes"]
+    """Which calls wait for approval in every answer; a message may ask for more."""
 
 
 class ChatRootAnswer(BaseModel):

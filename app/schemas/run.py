@@ -1,7 +1,7 @@
 """Bodies of the run routes."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -25,10 +25,11 @@ class RouteAnswer(BaseModel):
 
 
 class AwaitedCallAnswer(BaseModel):
-    """A call whose result is to be sent."""
+    """A call for which something is to be sent to `POST /api/chat/runs/{id}/tool_results/`."""
 
     tool_call_id: str
     name: str
+    needs: Literal["result", "approval"]
 
 
 class RunAnswer(BaseModel):
@@ -59,7 +60,7 @@ class RunAnswer(BaseModel):
     last_seq: int | None
     """Number of its newest event."""
     awaited: list[AwaitedCallAnswer] = []
-    """The calls that the caller is to carry out, while the status is `awaiting_tools`."""
+    """The calls that wait for the caller, while the status is `awaiting_tools` or `awaiting_approval`."""
     cancelling: bool = False
     """Whether somebody has asked to stop it and it has not ended yet."""
 

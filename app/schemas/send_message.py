@@ -97,6 +97,9 @@ class RegenerateBody(Body):
     tool_choice: ToolChoice = None
     tool_results: Literal["await", "end"] = "await"
     """When the model calls one of `tools`: wait for `POST /api/chat/runs/{id}/tool_results/`, or end with the calls."""
+    tool_approval: Literal["never", "writes"] | None = None
+    """`writes`: each call of the gateway's tools that may change something waits until it is approved by
+    `POST /api/chat/runs/{id}/tool_results/`. Absent: the operator's choice, which `never` does not lower."""
     on_conflict: Literal["reject", "enqueue", "interrupt"] = "reject"
     """While another answer is being written in the conversation: be refused, wait for it, or stop it."""
     client_message_id: Annotated[str, StringConstraints(pattern=KEY)] | None = None

@@ -94,3 +94,78 @@ async def test_a_write_is_dispatched_once_and_its_outcome_said_to_be_unknown(dat
     said = upstream.calls[-1].body["messages"]
     assert [message["role"] for message in said] == ["system", "user", "assistant", "tool", "tool", "user"]
     assert "not known" in said[3]["content"]
+
+
+async def _awaited(http: httpx.AsyncClient, conversation: str) -> str:
+    """Wait until the run of a conversation waits for its caller, and give its id."""
+    async with asyncio.timeout(20):
+        while True:
+            active = (await http.get(f"/api/chat/conversations/{conversation}/")).json()["active_run"]
+            if active and (await http.get(f"/api/chat/runs/{active['id']}/")).json()["status"] == "awaiting_approval":
+                return str(active["id"])
+            await asyncio.sleep(0.01)
+
+
+async def _known_to_be_dead(log: Path) -> None:
+    """Wait until the lease of the process that was killed is over: until then it counts as alive."""
+    async with asyncio.timeout(20):
+        while True:
+            if b"replicas.dead" in await asyncio.to_thread(log.read_bytes):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def _to_its_end(http: httpx.AsyncClient, run_id: str) -> list[dict[str, Any]]:
+    """Read a run from its first event, as often as it takes."""
+    async with asyncio.timeout(40):
+        while True:
+            events = _events((await http.get(f"/api/chat/runs/{run_id}/stream/?after=0")).content)
+            if events and events[-1]["type"].startswith("run.") and "status" in events[-1]:
+                return events
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.prove
+async def test_a_process_killed_before_and_after_an_approval_makes_the_call_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    effects = tmp_path / "effects"
+    effects.touch()
+    async with Upstream() as upstream:
+        upstream.scripts = [Answer(texts=("I book. ",), tool_calls=CALLS), Answer(texts=("So.",))]
+        settings = {"EFFECTS_FILE": str(effects), "GATEWAY_LEASE_SECONDS": "2", "GATEWAY_SPILL_DIR": str(tmp_path)}
+        settings |= {"GATEWAY_TOOL_APPROVAL": "writes"}
+        environ = environment(database_url, f"{upstream.base_url}/v1", tmp_path, **settings)
+        async with (
+            Replica(environ, log=tmp_path / "replica.log", command=COMMAND) as replica,
+            replica.client(TOKENS["alice"], read_s=40) as http,
+        ):
+            conversation = (await http.post("/api/chat/conversations/", json={})).json()["id"]
+            sending = asyncio.create_task(_send(http, conversation))
+            run_id = await _awaited(http, conversation)
+            assert await _effects(effects, 1) == ["look"]
+            await replica.kill()
+            await sending
+            await replica.start()
+            assert await _awaited(http, conversation) == run_id
+            approved = {"results": [{"tool_call_id": "call_book", "approved": True}]}
+            if database_url.startswith("postgresql"):
+                await _known_to_be_dead(tmp_path / "replica.log")
+            assert (await http.post(f"/api/chat/runs/{run_id}/tool_results/", json=approved)).status_code == 202
+            await _effects(effects, 2)
+            await replica.kill()
+            await replica.start()
+            events = await _to_its_end(http, run_id)
+            stored = (await http.get(f"/api/chat/conversations/{conversation}/")).json()["messages"]
+            again = _events(await _send(http, conversation))
+
+    told = [(event["tool_result"]["name"], event["outcome"]) for event in events if event["type"] == "tool.result"]
+    assert told == [("look", "failed"), ("book", "unknown")]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "run.interrupted"
+    assert sorted((await asyncio.to_thread(effects.read_text, "utf-8")).split()) == ["book", "look"]
+    assert {row["name"]: json.loads(row["content"]).get("outcome") for row in stored if row["role"] == "tool"} == {
+        "book": "unknown",
+        "look": None,
+    }
+    assert again[-1]["type"] == "run.completed"

@@ -1,8 +1,8 @@
-"""Takes the results of the calls that a caller carries out."""
+"""Takes what a caller says of the calls that a run holds for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -13,10 +13,12 @@ from app.db.session import Session
 from app.errors import InvalidInput
 from app.events import RunStatus
 
+DENIED: Final = "The user did not approve this call. Do not repeat it unasked."
+
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """The result of one call."""
+class Result:
+    """The result of a call that the caller has carried out."""
 
     call_id: str
     result: Any
@@ -29,43 +31,86 @@ class Given:
         return "failed" if self.failed else "completed", orjson.dumps(self.result).decode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Whether a call may be made."""
+
+    call_id: str
+    approved: bool
+    reason: str | None = None
+    """Why it may not."""
+
+    @property
+    def stored(self) -> tuple[str, str]:
+        """Give status and content of its message."""
+        if self.approved:
+            return tool_rounds.APPROVED, ""
+        return "failed", orjson.dumps({"error": self.reason or DENIED, "approved": False}).decode()
+
+
+Given = Result | Approval
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """How a run stands then."""
 
     awaited: Sequence[str]
-    """Ids of calls that still have no result."""
+    """Ids of calls for which the caller has not done its part."""
     over: bool
 
 
-async def take_results(session: Session, *, user_id: str, run_id: UUID, given: Sequence[Given]) -> Taken:
-    """Store results, all of them or none; the same ones again change nothing.
+async def take_answers(session: Session, *, user_id: str, run_id: UUID, given: Sequence[Given]) -> Taken:
+    """Store what is said of calls, all of it or nothing; the same again changes nothing.
 
-    Raises `NotFound`, and `InvalidInput` for a call that the run has not made, that is not the caller's to carry out,
-    or that has another result already.
+    Raises `NotFound`, and `InvalidInput` for a call that the run has not made, of which something else is to be said,
+    or has been said already.
     """
     run = await runs.get_run(session, user_id=user_id, run_id=run_id)
-    rows = {row.tool_call_id: row for row in await tool_rounds.tool_rows(session, run_id)}
+    rows = {row.tool_call_id: row for row in await tool_rounds.tool_rows(session, run_id, lock=True)}
     for number, one in enumerate(given):
         field = f"results.{number}.tool_call_id"
         row = rows.get(one.call_id)
         if row is None:
-            raise _refused(field, "The run has made no call with this id.", "Send the ids of run.awaiting_tools.")
-        await _put(session, row, one, field)
+            action = "Send the ids of run.awaiting_tools or run.awaiting_approval."
+            raise _refused(field, "The run has made no call with this id.", action)
+        put = _put_result if isinstance(one, Result) else _put_approval
+        await put(session, row, one, field)
     answered = {one.call_id for one in given}
-    open_rows = (row for row in rows.values() if row.status == tool_rounds.AWAITED)
-    awaited = [row.tool_call_id for row in open_rows if row.tool_call_id and row.tool_call_id not in answered]
+    held = (row for row in rows.values() if row.status in {tool_rounds.AWAITED, tool_rounds.ASKED})
+    awaited = [row.tool_call_id for row in held if row.tool_call_id and row.tool_call_id not in answered]
     return Taken(awaited, RunStatus(run.status).terminal)
 
 
-async def _put(session: Session, row: Message, one: Given, field: str) -> None:
+async def _put_result(session: Session, row: Message, one: Given, field: str) -> None:
     status, content = one.stored
     if row.status == tool_rounds.AWAITED:
         await tool_rounds.put_result(session, row_id=row.id, status=status, content=content)
+    elif row.status == tool_rounds.ASKED:
+        text = "The gateway carries this call out itself, once it is approved."
+        raise _refused(field, text, "Send approved, true or false, in place of a result.")
     elif row.status in tool_rounds.OPEN:
         raise _refused(field, "The gateway carries this call out itself.", "Leave it out.", status=409)
     elif (row.status, row.content) != (status, content):
         raise _refused(field, "This call has another result already.", "Leave it out.", status=409)
+
+
+async def _put_approval(session: Session, row: Message, one: Given, field: str) -> None:
+    status, content = one.stored
+    if row.status == tool_rounds.ASKED:
+        await tool_rounds.put_result(session, row_id=row.id, status=status, content=content)
+    elif row.status == tool_rounds.AWAITED:
+        text = "The caller carries this call out itself: it needs no approval."
+        raise _refused(field, text, "Send result or error in place of approved.")
+    elif _was_denied(row) != (status == "failed"):
+        raise _refused(field, "Of this call the opposite was said before.", "Leave it out.", status=409)
+
+
+def _was_denied(row: Message) -> bool:
+    if row.status != "failed":
+        return False
+    result: object = orjson.loads(row.content)
+    return isinstance(result, dict) and cast("dict[str, object]", result).get("approved") is False
 
 
 def _refused(field: str, text: str, action: str, *, status: int = 400) -> InvalidInput:

@@ -39,6 +39,10 @@ class Call:
         """JSON; an empty object in place of what was none, as providers refuse that."""
         return orjson.dumps(self.arguments).decode() if self.arguments is not None else "{}"
 
+    def as_asked(self) -> dict[str, str]:
+        """Give what its caller is told who has a part in it."""
+        return {"tool_call_id": self.id, "name": self.name, "arguments": self.arguments_text}
+
     def as_dict(self) -> dict[str, Any]:
         """Give it as it is stored, in OpenAI's form."""
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments_text}}
@@ -58,6 +62,14 @@ def calls_of(said: Sequence[Mapping[str, Any]], used_ids: Iterable[str]) -> list
         name = str(function["name"]) or NAMELESS
         calls.append(Call(index=index, id=id_, name=name, arguments=arguments, row_id=uuid.uuid4()))
     return calls
+
+
+def stored_call(row_id: UUID, call_id: str, said: Sequence[Mapping[str, Any]]) -> Call:
+    """Give again a call of a step that is stored as `said`."""
+    index, one = next((index, one) for index, one in enumerate(said) if one["id"] == call_id)
+    function: Mapping[str, Any] = one["function"]
+    arguments = _object(str(function["arguments"]))
+    return Call(index=index, id=call_id, name=str(function["name"]), arguments=arguments, row_id=row_id)
 
 
 def _object(text: str) -> Mapping[str, Any] | None:

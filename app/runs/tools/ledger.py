@@ -51,6 +51,13 @@ class Ledger:
         if not await self._patiently(lambda: self._database.do(job)):
             raise Interrupted
 
+    async def dispatch(self, call: Call) -> None:
+        """Store that a call which its caller has approved is being made; raises as `begin`."""
+        run = self._run
+        job: Job[bool] = partial(tool_rounds.dispatch, row_id=call.row_id, run_id=run.run_id, epoch=run.journal.epoch)
+        if not await self._patiently(lambda: self._database.do(job)):
+            raise Interrupted
+
     async def end(self, call: Call, told: Told) -> None:
         """Store what came of a call; raises as `begin`."""
         job: Job[bool] = partial(tool_rounds.put_result, row_id=call.row_id, status=told.status, content=told.text)

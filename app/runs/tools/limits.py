@@ -19,7 +19,9 @@ class ToolLimits:
     total_s: float = 600.0
     """All steps together; then the run ends with what it has."""
     wait_s: float = 600.0
-    """How long a run waits for the results of tools that its caller carries out."""
+    """How long a run waits for its caller: for the results of its tools, or for its approval."""
+    approve_writes: bool = False
+    """Whether each call that may change something waits for the caller's approval, also where it did not ask so."""
     argument_chars: int = 100_000
     """Of one call."""
     model_chars: int = 20_000

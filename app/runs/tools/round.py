@@ -15,6 +15,7 @@ from app.tools.tool import OutcomeUnknown, ToolUnavailable
 
 SPARE_S: Final = 2.0
 """What a call may take beyond its own deadline before it is given up: it ends itself, and knows better how."""
+Admit = Callable[[Call], Awaitable[Told | None]]
 Tell = Callable[[Call, Told], Awaitable[None]]
 _log: Final[Any] = structlog.get_logger(__name__)
 
@@ -23,10 +24,15 @@ _log: Final[Any] = structlog.get_logger(__name__)
 class ToolRound:
     """Carries out the calls of a step; each exactly once."""
 
-    def __init__(self, box: ToolBox, limits: ToolLimits, tell: Tell) -> None:
-        """Take the tools, and who is told of each call that is over: it stores it, then shows it."""
+    def __init__(self, box: ToolBox, limits: ToolLimits, admit: Admit, tell: Tell) -> None:
+        """Take the tools, and who decides about each call and who is told of it.
+
+        `admit` waits until the call may be made, or gives its result where it is not to be made here. `tell` stores
+        what came of it, then shows it.
+        """
         self._box = box
         self._limits = limits
+        self._admit = admit
         self._tell = tell
         self._free = asyncio.Semaphore(limits.at_once)
 
@@ -37,24 +43,19 @@ class ToolRound:
 
     async def run(self, calls: Sequence[Call]) -> list[Told]:
         """Carry out the calls and give what came of each, in their order; being cancelled cancels all of them."""
-        if not calls:
-            return []
         tasks = [asyncio.create_task(self._run(call), name=f"tool call {call.index}") for call in calls]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            over, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in over:
+                task.result()
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=SPARE_S)
         return [task.result() for task in tasks]
 
-    async def _run(self, call: Call) -> Told:
-        async with self._free:
-            result = await self._outcome(call)
-        await self._tell(call, result)
-        return result
-
-    async def _outcome(self, call: Call) -> Told:
+    async def refusal(self, call: Call) -> Told | None:
+        """Give the result of a call that is not to be made at all, such as one of a tool that does not exist."""
         limits, offered = self._limits, self._box.offered.get(call.name)
         if call.index >= limits.calls:
             return failed(f"Not called: one step may call {limits.calls} tools.", limits)
@@ -68,7 +69,16 @@ class ToolRound:
             await load()
             if wrong := complaint(offered.tool.parameters, call.arguments):
                 return failed(wrong, limits)
-        return await self._called(offered, call)
+        return None
+
+    async def _run(self, call: Call) -> Told:
+        given = await self._admit(call)
+        if given is not None:
+            return given
+        async with self._free:
+            result = await self.refusal(call) or await self._called(self._box.offered[call.name], call)
+        await self._tell(call, result)
+        return result
 
     async def _called(self, offered: Offered, call: Call) -> Told:
         limits = self._limits

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import orjson
 
-from app.db.tool_rounds import NOT_FINISHED, NOT_KNOWN
+from app.db.tool_rounds import CLOSED, NOT_KNOWN, OpenCall
 from app.runs.tools.limits import ToolLimits
+from app.tool_events import ToolFinished
 from app.tools.tool import ToolResult
 
 Status = Literal["completed", "failed", "unknown"]
@@ -50,15 +52,24 @@ def unknown(limits: ToolLimits) -> Told:
     return _of("unknown", NOT_KNOWN, limits)
 
 
-def not_finished(limits: ToolLimits, *, writes: bool) -> Told:
-    """Give what is told of a call that was stopped."""
-    return _of("unknown", NOT_KNOWN, limits) if writes else _of("failed", NOT_FINISHED, limits)
+def closed(status: str, limits: ToolLimits) -> Told:
+    """Give what is told of a call that has no result when its run ends; `status` is the one it is stored with."""
+    return _of(*CLOSED[status], limits)
+
+
+def closed_event(call: OpenCall, message_id: UUID) -> ToolFinished:
+    """Give what readers are told of a call that its process took with it; `message_id` is that of who made it."""
+    outcome, result = CLOSED[call.status]
+    return ToolFinished(
+        message_id=str(message_id), tool_call_id=call.call_id, name=call.name, outcome=outcome, result=result
+    )
 
 
 def _of(status: Status, value: Any, limits: ToolLimits, text: str | None = None) -> Told:  # noqa: ANN401 - JSON
     text = orjson.dumps(value).decode() if text is None else text
-    return Told(status=status, result=value, text=text, for_model=_short(text, limits.model_chars))
+    return Told(status=status, result=value, text=text, for_model=shortened(text, limits.model_chars))
 
 
-def _short(text: str, limit: int) -> str:
+def shortened(text: str, limit: int) -> str:
+    """Give what a model is told of the text of a result."""
     return text if len(text) <= limit else text[:limit] + CUT.format(chars=len(text))

@@ -2,53 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.providers.provider import Wire
-from app.tools.tool import OutcomeUnknown, ToolSource, ToolUnavailable
-from tests.stories.gateway import Story, Stream, gateway
+from app.tools.tool import OutcomeUnknown, ToolUnavailable
+from tests.runs.tools.talk import CHAT, answer, assert_well_formed, awaiting, opened, results, sent
 from tests.tools.scripted import CITY, Away, Scripted, ToolPlay
 from tests.upstream import Answer, Call
-
-CHAT = Wire.OPENAI_CHAT.value
-
-
-@asynccontextmanager
-async def opened(sqlite_url: str, folder: Path, *tools: ToolSource, **overrides: Any) -> AsyncGenerator[Story]:
-    async with gateway(sqlite_url, folder, tools=tools, GATEWAY_LANE="native", **overrides) as story:
-        await story.store_key(CHAT)
-        yield story
-
-
-def sent(story: Story, number: int = -1) -> list[dict[str, Any]]:
-    """Give the messages that the provider was sent."""
-    messages: list[dict[str, Any]] = story.upstream.calls[number].body["messages"]
-    return messages
-
-
-def results(stream: Stream) -> list[dict[str, Any]]:
-    return [event for event in stream.events if event["type"] == "tool.result"]
-
-
-def assert_well_formed(messages: Sequence[dict[str, Any]]) -> None:
-    """Every call has one result, at once and in the order of the calls, and arguments that are an object."""
-    at = 0
-    while at < len(messages):
-        calls = messages[at].get("tool_calls", ())
-        ids = [call["id"] for call in calls]
-        assert len(set(ids)) == len(ids)
-        assert all(ids)
-        assert all(isinstance(json.loads(call["function"]["arguments"]), dict) for call in calls)
-        assert all(call["function"]["name"] for call in calls)
-        following = messages[at + 1 : at + 1 + len(calls)]
-        assert [(message["role"], message["tool_call_id"]) for message in following] == [("tool", id_) for id_ in ids]
-        at += 1 + len(calls)
-        assert at >= len(messages) or messages[at]["role"] != "tool"
 
 
 async def test_one_round_is_exact_in_the_stream_for_the_model_and_after_a_reload(
@@ -295,23 +258,6 @@ OWN: dict[str, Any] = {
 }
 
 
-async def awaiting(story: Story, conversation: str, count: int) -> str:
-    """Wait until the run of a conversation awaits that many results, and give its id."""
-    async with asyncio.timeout(10):
-        while True:
-            active = (await story.http.get(f"/api/chat/conversations/{conversation}/")).json()["active_run"]
-            if active is not None:
-                run = (await story.http.get(f"/api/chat/runs/{active['id']}/")).json()
-                if len(run["awaited"]) == count:
-                    assert run["status"] == "awaiting_tools"
-                    return str(active["id"])
-            await asyncio.sleep(0.01)
-
-
-async def answer(story: Story, run_id: str, *given: dict[str, Any]) -> Any:
-    return await story.http.post(f"/api/chat/runs/{run_id}/tool_results/", json={"results": list(given)})
-
-
 async def test_the_caller_carries_its_own_tools_out_and_the_answer_goes_on(database_url: str, tmp_path: Path) -> None:
     source = Scripted({"look": ToolPlay(result={"n": 1})})
     calls = (Call("a", "pick_date", ('{"month": "May"}',)), Call("b", "look"), Call("c", "pick_date"))
@@ -491,3 +437,19 @@ async def test_a_round_with_success_and_failure_shows_the_same_cards_live_and_af
     assert by_id["a"]["result"] == PLACES
     assert "".join(row["content"] for row in stored if row["role"] == "assistant") == stream.shown.bubble
     assert [row["role"] for row in stored] == ["user", "assistant", "tool", "tool", "assistant", "tool", "assistant"]
+
+
+async def test_a_model_is_told_the_beginning_of_a_large_result_also_in_later_turns(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    source = Scripted({"look": ToolPlay(result={"text": "x" * 50_000})})
+    async with opened(sqlite_url, tmp_path, source, GATEWAY_TOOL_RESULT_CHARS="1000") as story:
+        conversation = await story.conversation()
+        story.upstream.scripts = [Answer(tool_calls=(Call("a", "look"),)), Answer(texts=("So.",)), Answer()]
+        stream = await story.send(conversation, provider=CHAT)
+        await story.send(conversation, provider=CHAT)
+    assert len(results(stream)[0]["tool_result"]["result"]["text"]) == 50_000
+    told = [[one["content"] for one in sent(story, number) if one["role"] == "tool"] for number in (1, 2)]
+    assert told[0] == told[1]
+    assert told[0][0].endswith(" [cut here: the result has 50011 characters]")
+    assert len(told[0][0]) < 1100
