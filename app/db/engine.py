@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -40,8 +41,9 @@ _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _SQLITE: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 _POSTGRES_OPTIONS: Final = frozenset({"host", "port", "ssl", "sslmode", "target_session_attrs"})
 _OPTION_NAME: Final = re.compile(r"[a-z_]{1,40}")
+_BUSY_TIMEOUT: Final = f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}"
 _SQLITE_PRAGMAS: Final = (
-    f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}",
+    _BUSY_TIMEOUT,
     "PRAGMA journal_mode = WAL",
     # FULL: a stored message survives the loss of power, not only of the process.
     "PRAGMA synchronous = FULL",
@@ -211,4 +213,24 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 def _begin_sqlite(connection: Connection) -> None:
     options: dict[str, Any] = dict(connection.get_execution_options())
-    connection.exec_driver_sql(options.get(BEGIN, "BEGIN"))
+    begin: str = options.get(BEGIN, "BEGIN")
+    if begin == "BEGIN":
+        connection.exec_driver_sql(begin)
+        return
+    # SQLite looks for a lock ten times a second. Another process that writes all the time leaves it alone for less
+    # than a millisecond in between, and could keep this one out for minutes.
+    cursor = connection.connection.cursor()
+    ends = time.monotonic() + BUSY_SECONDS
+    cursor.execute("PRAGMA busy_timeout = 1")
+    try:
+        while True:
+            try:
+                cursor.execute(begin)
+            except sqlite3.OperationalError as failure:
+                if failure.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
+                    raise
+            else:
+                return
+    finally:
+        cursor.execute(_BUSY_TIMEOUT)
+        cursor.close()
