@@ -88,7 +88,7 @@ class _Ground:
     hub: RunHub
     wakeups: Wakeups
     log: EventLog
-    owner: str
+    replica: Replica
     sources: tuple[ToolSource, ...]
 
 
@@ -162,7 +162,7 @@ async def _open_ground(
     # The runs end first, then the log has everything of theirs, then this process says that it is gone.
     stack.push_async_callback(hub.drain)
     sources = await open_sources(settings, voyage, stack)
-    return _Ground(database, voyage, hub, wakeups, log, replica.id, sources)
+    return _Ground(database, voyage, hub, wakeups, log, replica, sources)
 
 
 def _replica(blueprint: Blueprint, database: Database, hub: RunHub, wakeups: Wakeups) -> Replica:
@@ -216,7 +216,7 @@ def spill_folder(settings: Settings) -> Path:
 
 def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: ModelLookup) -> Runner:
     settings = blueprint.settings
-    return Runner(
+    runner = Runner(
         ground.database,
         blueprint.vault,
         blueprint.registry,
@@ -224,7 +224,7 @@ def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: 
         ground.hub,
         log=ground.log,
         wakeups=ground.wakeups,
-        owner=ground.owner,
+        owner=ground.replica.id,
         limits=RunLimits(
             max_answer_chars=settings.max_answer_chars,
             context_s=settings.context_seconds,
@@ -236,6 +236,8 @@ def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: 
         tools=(*blueprint.tools, *ground.sources),
         tool_limits=tool_limits_of(settings),
     )
+    ground.replica.let_go_on(runner.go_on)
+    return runner
 
 
 def _doctor(blueprint: Blueprint, database: Database, transport: Transport, client: ModelClient) -> Doctor:

@@ -14,6 +14,13 @@ from app.events import RunStatus
 _ACTIVE: Final = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
 
 
+async def is_nobodys(session: AsyncSession, run: Run, *, besides: str) -> bool:
+    """Tell whether an active run's process is gone; a run of `besides` is in hand, whatever it says itself."""
+    if run.status not in _ACTIVE or run.owner is None or run.owner == besides:
+        return False
+    return await session.scalar(select(Replica.id).where(Replica.id == run.owner)) is None
+
+
 async def abandoned_runs(
     session: AsyncSession, *, besides: str, ownerless_before: datetime | None, waiting_since: datetime, limit: int
 ) -> Sequence[Run]:

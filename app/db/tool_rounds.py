@@ -26,23 +26,36 @@ ASKED: Final = "asked"
 """The caller is to approve it."""
 APPROVED: Final = "approved"
 """The caller has; it becomes `WRITING` before it is made."""
+SENT: Final = "sent"
+"""The caller has sent its result, which the process that has the run in hand is to take and show."""
+SENT_FAILED: Final = "sent_failed"
+"""The same, of a call that failed or was not approved."""
 NOT_KNOWN: Final = {
     "error": "It is not known whether this call was carried out. Check before it is repeated.",
     "outcome": "unknown",
 }
-CLOSED: Final[dict[str, tuple[Literal["failed", "unknown"], dict[str, Any]]]] = {
+CLOSED: Final[dict[str, tuple[Literal["completed", "failed", "unknown"], dict[str, Any] | None]]] = {
     RUNNING: ("failed", {"error": "This call was not finished."}),
     WRITING: ("unknown", NOT_KNOWN),
     AWAITED: ("failed", {"error": "No result of this call was sent."}),
     ASKED: ("failed", {"error": "This call was not approved."}),
     APPROVED: ("failed", {"error": "This call was not carried out."}),
+    SENT: ("completed", None),
+    SENT_FAILED: ("failed", None),
 }
-"""What is noted of a call whose run ends before its result is there, by the status it has then."""
+"""What becomes of a call whose run ends before its result was shown, by the status it has then.
+
+None leaves the result that is there.
+"""
 OPEN: Final = tuple(CLOSED)
-"""Statuses of a call without a result."""
-STAYING: Final = (AWAITED, ASKED, APPROVED)
-"""Statuses of a call that another process can go on with."""
-_ENDING: Final = (RUNNING, WRITING)
+"""Statuses of a call whose result was not shown."""
+HELD: Final = (AWAITED, ASKED)
+"""Those of a call for which the caller has not done its part."""
+ANSWERED: Final = (APPROVED, SENT, SENT_FAILED)
+"""Those of one for which it has, and the process that has the run in hand has not."""
+STAYING: Final = (*HELD, *ANSWERED)
+"""Those of a call that another process can go on with."""
+ENDING: Final = (RUNNING, WRITING)
 """Those of a call that ends with the process that makes it."""
 _UNSYNCHRONIZED: Final = {"synchronize_session": False}
 
@@ -68,16 +81,6 @@ class Said:
     usage: dict[str, Any] | None
     provider: str
     model: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCall:
-    """A call that was made, and of whose end nothing is stored."""
-
-    message_id: UUID
-    call_id: str
-    name: str
-    status: str
 
 
 async def begin_round(  # noqa: PLR0913 - what one step leaves, and what the next one needs
@@ -155,17 +158,6 @@ async def dispatch(session: AsyncSession, *, row_id: UUID, run_id: UUID, epoch: 
     return bool(stored.rowcount)
 
 
-async def open_calls(session: AsyncSession, run_id: UUID) -> Sequence[OpenCall]:
-    """Give the calls of a run of which no end is stored, in their order."""
-    rows = await session.scalars(
-        select(Message).where(Message.run_id == run_id, Message.role == "tool", Message.status.in_(OPEN))
-    )
-    return [
-        OpenCall(message_id=row.id, call_id=row.tool_call_id or "", name=row.name or "", status=row.status)
-        for row in sorted(rows, key=lambda row: row.seq)
-    ]
-
-
 async def earlier_messages(session: AsyncSession, run: Run) -> Sequence[Message]:
     """Give the assistant's messages of a run that are whole, in their order: all but its last one."""
     mine = (Message.run_id == run.id, Message.role == "assistant", Message.id != run.message_id)
@@ -177,15 +169,25 @@ async def close_calls(session: AsyncSession, run_id: UUID, statuses: Sequence[st
     for status in statuses:
         closed, said = CLOSED[status]
         mine = update(Message).where(Message.run_id == run_id, Message.role == "tool", Message.status == status)
-        await session.execute(
-            mine.values(status=closed, content=orjson.dumps(said).decode()), execution_options=_UNSYNCHRONIZED
-        )
+        values = {"status": closed} if said is None else {"status": closed, "content": orjson.dumps(said).decode()}
+        await session.execute(mine.values(**values), execution_options=_UNSYNCHRONIZED)
+
+
+async def end_calls(
+    session: AsyncSession, run_id: UUID, statuses: Sequence[str], row_ids: Sequence[UUID]
+) -> dict[UUID, tuple[str, str]]:
+    """Do as `close_calls`, and give status and content of the calls among `row_ids` that are over then."""
+    await close_calls(session, run_id, statuses)
+    over = select(Message.id, Message.status, Message.content).where(
+        Message.id.in_(row_ids), Message.status.not_in(OPEN)
+    )
+    return {row.id: (row.status, row.content) for row in await session.execute(over)}
 
 
 async def read_answers(session: AsyncSession, row_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
     """Give status and content of the calls among these for which the caller has done its part."""
     answered = select(Message.id, Message.status, Message.content).where(
-        Message.id.in_(row_ids), Message.status.not_in((AWAITED, ASKED))
+        Message.id.in_(row_ids), Message.status.not_in(HELD)
     )
     return {row.id: (row.status, row.content) for row in await session.execute(answered)}
 
@@ -200,24 +202,20 @@ async def tool_rows(session: AsyncSession, run_id: UUID, *, lock: bool = False) 
 
 def waits_for_caller(begun_after: datetime) -> ColumnElement[bool]:
     """Give the condition that a run waits for its caller, and has not done so for too long."""
-    held = Message.status.in_((AWAITED, ASKED))
-    awaited = (Message.run_id == Run.id, held, Message.created_at > begun_after)
-    return and_(Run.cancel_requested.is_(False), select(Message.id).where(*awaited).exists())
+    held = (Message.run_id == Run.id, Message.status.in_(HELD), Message.created_at > begun_after)
+    return and_(Run.cancel_requested.is_(False), select(Message.id).where(*held).exists())
 
 
-@dataclass(frozen=True, slots=True)
-class Adopted:
-    """A run whose process is gone."""
-
-    run: Run
-    lost: Sequence[OpenCall]
-    """What that process was doing itself, which counts as not finished."""
+async def has_answers(session: AsyncSession, run_id: UUID) -> bool:
+    """Tell whether a run's caller has answered for calls, and nobody has gone on with them."""
+    answered = (Message.run_id == run_id, Message.role == "tool", Message.status.in_(ANSWERED))
+    return await session.scalar(select(Message.id).where(*answered).limit(1)) is not None
 
 
-async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Adopted | None:
+async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Run | None:
     """Take a run into hand whose process is gone, with a new epoch.
 
-    None where somebody has it in hand, or it is over.
+    None where somebody has it in hand, or it is over. What that process was doing itself counts as not finished.
     """
     nobodys = or_(Run.owner.is_(None), and_(Run.owner != owner, Run.owner.not_in(select(Replica.id))))
     taken = update(Run).where(Run.id == run_id, Run.status == RunStatus.RUNNING.value, nobodys)
@@ -226,7 +224,5 @@ async def adopt_run(session: AsyncSession, run_id: UUID, *, owner: str) -> Adopt
     )
     if not changed.rowcount:
         return None
-    lost = [call for call in await open_calls(session, run_id) if call.status in _ENDING]
-    await close_calls(session, run_id, _ENDING)
-    run = await session.get_one(Run, run_id, populate_existing=True)
-    return Adopted(run, lost)
+    await close_calls(session, run_id, ENDING)
+    return await session.get_one(Run, run_id, populate_existing=True)

@@ -52,8 +52,8 @@ class Begun:
     """None for a message that waits for its turn: by then there is more of it."""
     used_ids: frozenset[str] = frozenset()
     """Of the tool calls that the run has made already."""
-    approved: Sequence[Call] = ()
-    """Those of them that are to be made before the model is asked."""
+    answered: Sequence[Call] = ()
+    """Those of them for which the caller has answered, and that come before the model is asked."""
 
 
 @final
@@ -143,8 +143,8 @@ class Carrier:
                 clock=self.clock,
                 used_ids=begun.used_ids,
             )
-            if begun.approved:
-                await steps.finish(begun.approved)
+            if begun.answered:
+                await steps.finish(begun.answered)
                 history = await wait_for_history(self.database, self.limits, send, run.message_id)
             chars = self.tool_limits.model_chars
             script = await make_script(self.voyage, self.limits, send, history, box.specs, result_chars=chars)

@@ -143,6 +143,13 @@ class RunHub:
             if run is not None:
                 run.stop(reason)
 
+    def lose_all(self, run_ids: Iterable[UUID]) -> None:
+        """Stop runs that were ended by others, or deleted."""
+        for run_id in run_ids:
+            run = self.find(run_id)
+            if run is not None:
+                run.lose()
+
     def begin_shutdown(self) -> None:
         """Refuse new runs and who waits for a place, and interrupt the live ones after the grace period.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from app.errors import GatewayError
+from app.errors import GatewayError, Interrupted
 from app.runs.journal import Journal, Log
 
 
@@ -54,6 +54,11 @@ class LiveRun:
         """Go on in another message."""
         self.earlier.append(self.message_id)
         self.message_id = message_id
+
+    def lose(self) -> None:
+        """Stop because the run is over elsewhere, or gone: nobody goes on with it."""
+        self.parked = False
+        self.stop(Interrupted())
 
     def stop(self, reason: GatewayError) -> bool:
         """Stop the model call; False when it is over already. The first reason stands."""

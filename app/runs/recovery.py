@@ -11,7 +11,7 @@ from app.db.models import Message, Run
 from app.db.run_events import read_events, unfolded_events
 from app.db.runs import finish_run, lock_run
 from app.db.session import Database, Session
-from app.db.tool_rounds import earlier_messages, open_calls
+from app.db.tool_rounds import earlier_messages, tool_rows
 from app.entry import Entry, encode
 from app.errors import Interrupted
 from app.events import MessageDelta, ReasoningDelta, RunStatus, ToolCallDelta
@@ -21,7 +21,7 @@ from app.runs.clock import Clock
 from app.runs.ending import Ending
 from app.runs.live import LiveRun
 from app.runs.outcome import Outcome
-from app.runs.tools.told import closed_event
+from app.runs.tools.unshown import shown_calls, unshown
 
 PAGE_EVENTS: Final = 500
 _TEXTS: Final = frozenset({MessageDelta.type, ReasoningDelta.type, ToolCallDelta.type})
@@ -44,9 +44,10 @@ async def interrupt(database: Database, run: Run, *, clock: Clock) -> bool:
         if unfolded:
             last_seq = rebuilt.fold(unfolded)
         draft = rebuilt.draft
+        rows = await tool_rows(session, run.id)
         lost = [
-            encode(closed_event(call, earlier[-1].id), run_id=str(run.id), seq=last_seq + number)
-            for number, call in enumerate(await open_calls(session, run.id), start=1)
+            encode(event, run_id=str(run.id), seq=last_seq + number)
+            for number, event in enumerate(unshown(rows, earlier, but=rebuilt.shown), start=1)
         ]
         last_seq += len(lost)
         status = RunStatus.CANCELLED if found.cancel_requested else RunStatus.INTERRUPTED
@@ -73,6 +74,8 @@ class _Rebuilt:
 
     def __init__(self, earlier: frozenset[str]) -> None:
         self.draft = Draft()
+        self.shown: set[str] = set()
+        """Calls whose results they have seen."""
         self._earlier = earlier
 
     async def read(self, session: Session, run_id: UUID) -> int:
@@ -86,6 +89,7 @@ class _Rebuilt:
         """Add to the message what events say, and give the number of the last one."""
         for delta in _deltas(entries, self._earlier):
             self.draft.add(delta)
+        self.shown |= shown_calls(entries)
         return entries[-1].seq
 
 

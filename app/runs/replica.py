@@ -4,22 +4,28 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, final
+from typing import Final, Protocol, final
+from uuid import UUID
 
 import structlog
 
 from app.db import idempotency, replicas, run_events, runs
 from app.db.abandoned import abandoned_runs
+from app.db.models import Run
 from app.db.session import Database
-from app.errors import Cancelled, Interrupted, StorageUnavailable
+from app.db.tool_rounds import has_answers
+from app.errors import Cancelled, GatewayError, StorageUnavailable
 from app.runs.beats import Beats
 from app.runs.clock import Clock
 from app.runs.hub import RunHub
 from app.runs.recovery import interrupt
+from app.secret import Secret
 from app.wakeups import Wakeups
 
 CANCEL_POLL_S: Final = 0.25
 """How often a process asks which of its runs are to be stopped, or were ended by others; a wake-up comes earlier."""
+
+
 KEEP_HOUSE_S: Final = 10.0
 OWNERLESS: Final = timedelta(minutes=20)
 """After that a run of the version before, which named no owner, is nobody's: its deadlines are shorter."""
@@ -27,6 +33,14 @@ WAITING: Final = timedelta(hours=1)
 """How long a run may wait for the tools of its caller without a process; with one it is ended earlier."""
 PART_RUNS: Final = 100
 _log = structlog.stdlib.get_logger(__name__)
+
+
+class GoOn(Protocol):
+    """`Runner.go_on`."""
+
+    async def __call__(self, user_id: str, run_id: UUID, *, session: Secret | None, request_id: str | None) -> None:
+        """Go on with a run."""
+        ...
 
 
 @final
@@ -57,6 +71,7 @@ class Replica:
         self._lease_s = lease_s
         self._keep_events = keep_events
         self._clock = clock or Clock()
+        self._go_on: GoOn | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._beats = Beats(lease_s)
 
@@ -64,6 +79,11 @@ class Replica:
     def topic(self) -> str:
         """What wakes this process's ear for wishes to stop."""
         return owner_topic(self.id)
+
+    def let_go_on(self, go_on: GoOn) -> None:
+        """Say who goes on with runs of dead processes whose callers have answered; until then they are left alone."""
+        self._go_on = go_on
+        self._tasks.append(asyncio.create_task(self._recover_first(), name="replica first look"))
 
     async def open(self) -> None:
         """End what dead processes have left, then begin; raises `StorageUnavailable`.
@@ -139,12 +159,30 @@ class Replica:
         ended = 0
         for run in left:
             try:
-                ended += await interrupt(self._database, run, clock=self._clock)
-            except StorageUnavailable:
+                if not await self._goes_on(run):
+                    ended += await interrupt(self._database, run, clock=self._clock)
+            except GatewayError:
                 continue  # one that somebody holds keeps no others waiting; it is looked at again
             self._wakeups.tell(run_topic(run.id))
         if ended and len(left) == PART_RUNS:
             await self._recover()
+
+    async def _goes_on(self, run: Run) -> bool:
+        """Have a run gone on with where its caller has answered for its calls; False where there is nothing to do so.
+
+        Without the caller's session: the answer came while its process still counted as alive. Raises as `go_on`.
+        """
+        async with self._database.read() as session:
+            answered = not run.cancel_requested and await has_answers(session, run.id)
+        if answered and self._go_on is not None:
+            await self._go_on(run.user_id, run.id, session=None, request_id=None)
+        return answered
+
+    async def _recover_first(self) -> None:
+        try:
+            await self._recover()
+        except StorageUnavailable:
+            return  # the next look is not far
 
     async def _listen(self) -> None:
         with self._wakeups.watch(self.topic) as watch:
@@ -160,7 +198,7 @@ class Replica:
             wishes = await runs.wishes(session, owner=self.id)
         self._hub.stop_all((one for one, stop in wishes.items() if stop), Cancelled())
         # Ended by others, who took this process for dead, while its model said nothing that could be refused.
-        self._hub.stop_all(begun - wishes.keys(), Interrupted())
+        self._hub.lose_all(begun - wishes.keys())
 
     async def _keep_house(self) -> None:
         await asyncio.sleep(KEEP_HOUSE_S)
@@ -178,7 +216,7 @@ class Replica:
             await idempotency.trim_claims(session, now=now)
 
 
-def run_topic(run_id: uuid.UUID) -> str:
+def run_topic(run_id: UUID) -> str:
     """Name what happens to one run."""
     return f"run:{run_id}"
 

@@ -38,10 +38,10 @@ from app.runs.live import LiveRun
 from app.runs.model_request import read_history, wait_for_history
 from app.runs.outcome import Outcome
 from app.runs.plan import make_plan
-from app.runs.replica import owner_topic, run_topic
 from app.runs.resuming import LeftBehind, read_left
 from app.runs.retry_budget import RetryBudget
 from app.runs.send import OnConflict, SendMessage
+from app.runs.stopping import Stopping
 from app.runs.tools.limits import ToolLimits
 from app.secret import Secret
 from app.tools.tool import ToolSource
@@ -110,7 +110,7 @@ class Runner:
         except ConversationBusy as busy:
             if send.on_conflict is not OnConflict.INTERRUPT or busy.run_id is None:
                 raise
-            await self._interrupt(send, UUID(busy.run_id))
+            await self._stopping.make_way(send, UUID(busy.run_id))
         return await self._start(send, left)
 
     async def cancel(self, user_id: str, run_id: UUID) -> RunStatus:
@@ -118,13 +118,7 @@ class Runner:
 
         Asking again changes nothing. Raises `NotFound`.
         """
-        if self.hub.cancel(run_id, user_id):
-            return RunStatus.RUNNING
-        async with self.database.write() as session:
-            run = await runs.request_cancel(session, user_id=user_id, run_id=run_id)
-        if run.owner is not None:
-            self.wakeups.tell(owner_topic(run.owner))
-        return RunStatus(run.status)
+        return await self._stopping.cancel(user_id, run_id)
 
     async def go_on(self, user_id: str, run_id: UUID, *, session: Secret | None, request_id: str | None) -> None:
         """Take a run into hand that has waited for its caller and whose process is gone.
@@ -156,7 +150,7 @@ class Runner:
             adopted = await tool_rounds.adopt_run(session, run.run_id, owner=self.owner)
             left_behind = None if adopted is None else await read_left(session, adopted)
         if adopted is not None and left_behind is not None:
-            run.journal.epoch = adopted.run.epoch
+            run.journal.epoch = adopted.epoch
             run.journal.restore(left_behind.events)
             run.earlier.extend(left_behind.earlier)
             for event in left_behind.unshown:
@@ -164,7 +158,7 @@ class Runner:
         if not run.begun.done():
             run.begun.set_result(None)
         if adopted is not None and left_behind is not None:
-            await self._resume(run, send, adopted.run, left_behind)
+            await self._resume(run, send, adopted, left_behind)
 
     async def _resume(self, run: LiveRun, send: SendMessage, stored: Run, left_behind: LeftBehind) -> None:
         try:
@@ -179,7 +173,7 @@ class Runner:
         carrier = self._carrier()
         answer = carrier.new_answer(run, plan)
         answer.resume(attempts=stored.attempts or (), said=left_behind.said, usage=left_behind.usage)
-        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids, left_behind.approved), answer)
+        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids, left_behind.answered), answer)
 
     async def _start(self, send: SendMessage, left: Left | None) -> LiveRun | Earlier:
         if send.claim is not None:
@@ -221,21 +215,16 @@ class Runner:
         run = await runs.get_run(session, user_id=send.user_id, run_id=found)
         return Earlier(run.id, run.message_id)
 
-    async def _interrupt(self, send: SendMessage, run_id: UUID) -> None:
-        """Stop a run and wait until it has ended.
-
-        Raises `ConversationBusy` when it does not in time, and at once, stopping nothing, where others wait for it.
-        """
-        async with self.database.read() as session:
-            active = await runs.active_run_ids(session, user_id=send.user_id, conversation_id=send.conversation_id)
-        if len(active) > 1:
-            raise ConversationBusy(run_id=str(run_id))
-        deadline = asyncio.get_running_loop().time() + self.limits.stop_s
-        with self.wakeups.watch(run_topic(run_id)) as watch:
-            while not (await self.cancel(send.user_id, run_id)).terminal:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise ConversationBusy(run_id=str(run_id))
-                await watch.wait(self.limits.stop_look_s)
+    @property
+    def _stopping(self) -> Stopping:
+        return Stopping(
+            database=self.database,
+            hub=self.hub,
+            wakeups=self.wakeups,
+            owner=self.owner,
+            limits=self.limits,
+            clock=self.clock,
+        )
 
     async def _run(self, run: LiveRun, send: SendMessage) -> None:
         begun = await self._begin(run, send)

@@ -2,12 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final, final
 
-from app.db.tool_rounds import APPROVED, ASKED, AWAITED, RUNNING, STAYING, WRITING, Said
+from app.db.tool_rounds import ASKED, AWAITED, ENDING, OPEN, RUNNING, WRITING, Said
 from app.errors import Interrupted, ToolLoopLimit
 from app.events import ContextTruncated, FinishReason
 from app.providers.model import ChatMessage
@@ -25,8 +25,9 @@ from app.runs.tools.held import HeldCalls
 from app.runs.tools.ledger import Ledger
 from app.runs.tools.limits import ToolLimits
 from app.runs.tools.round import ToolRound
-from app.runs.tools.told import Told, closed
+from app.runs.tools.told import Told
 from app.runs.tools.undivided import undivided
+from app.runs.tools.unshown import finished
 from app.tool_events import ApprovalAwaited, ToolFinished, ToolsAwaited, ToolsMissing, ToolStarted
 
 _CALLS: Final = frozenset({FinishReason.TOOL_CALLS, FinishReason.STOP})
@@ -66,8 +67,8 @@ class Steps:
         self._callers = frozenset(tool.name for tool in send.tools)
         self._used_ids: set[str] = set(used_ids)
         self._left_out = 0
-        self._open: dict[str, tuple[Call, str]] = {}
-        """Those of the round without a result, each with the status it is stored with."""
+        self._open: dict[str, Call] = {}
+        """Those of the round without a result."""
 
     async def run(self, script: Script, elsewhere: Callable[[Script], Elsewhere]) -> None:
         """Ask the model, and again after each round of calls.
@@ -105,14 +106,11 @@ class Steps:
         return [] if ends else calls
 
     async def finish(self, calls: Sequence[Call]) -> None:
-        """Make the calls of the run's last step that were approved after the process before had ended.
-
-        Raises as `run`.
-        """
+        """Go on with the calls of the run's last step for which its caller has answered; raises as `run`."""
         round_ = self._new_round()
-        self._open = {call.id: (call, APPROVED) for call in calls}
+        self._open = {call.id: call for call in calls}
         self._held.hold(calls)
-        with self._unfinished_shown():
+        async with self._ended_open():
             await self._results(round_, calls)
 
     async def _round(self, script: Script, calls: Sequence[Call]) -> Script:
@@ -121,7 +119,7 @@ class Steps:
         text = answer.draft.message_content
         round_ = self._new_round()
         statuses = [(call, await self._status(call, round_)) for call in calls]
-        with self._unfinished_shown():
+        async with self._ended_open():
             await undivided(self._begin(self._said(text, calls), statuses))
             told = await self._results(round_, calls)
         made = ChatMessage(role="assistant", content=text, tool_calls=tuple(call.made() for call in calls))
@@ -140,7 +138,7 @@ class Steps:
         next_message_id = uuid.uuid4()
         await self._ledger.begin(said, statuses, next_message_id)
         self._answer.step(next_message_id)
-        self._open = {call.id: (call, status) for call, status in statuses}
+        self._open = {call.id: call for call, _ in statuses}
         self._used_ids.update(self._open)
         self._held.hold(call for call, status in statuses if status in (AWAITED, ASKED))
         for call, status in statuses:
@@ -174,32 +172,31 @@ class Steps:
             return None
         told = await self._held.answer(call)
         if told is None:
-            self._open[call.id] = (call, APPROVED)
             await undivided(self._dispatch(call))
             return None
-        self._open.pop(call.id, None)
-        self._show(call, told)
+        await self._tell(call, told)
         return told
 
     async def _dispatch(self, call: Call) -> None:
         await self._ledger.dispatch(call)
-        self._open[call.id] = (call, WRITING)
         self._show_start(call, writes=True)
 
-    @contextmanager
-    def _unfinished_shown(self) -> Generator[None]:
-        """Show of the calls without a result what the end of the run will store of them, should it end now."""
+    @asynccontextmanager
+    async def _ended_open(self) -> AsyncGenerator[None]:
+        """Should the run end now, end its open calls and show what is stored of them: a result may just have come."""
         try:
             yield
         except BaseException:
-            self._show_unfinished()
+            await undivided(self._end_open())
             raise
 
-    def _show_unfinished(self) -> None:
+    async def _end_open(self) -> None:
         stays = self._run.parked and isinstance(self._run.stopped_by, Interrupted)
-        for call, status in self._open.values():
-            if not (stays and status in STAYING):
-                self._show(call, closed(status, self._tool_limits))
+        ended = await self._ledger.close(ENDING if stays else OPEN, list(self._open.values()))
+        for call in self._open.values():
+            if call.row_id in ended:
+                status, content = ended[call.row_id]
+                self._run.journal.append(finished(self._made_in, call.id, call.name, status, content))
 
     async def _tell(self, call: Call, told: Told) -> None:
         await undivided(self._store(call, told))

@@ -106,15 +106,6 @@ async def _awaited(http: httpx.AsyncClient, conversation: str) -> str:
             await asyncio.sleep(0.01)
 
 
-async def _known_to_be_dead(log: Path) -> None:
-    """Wait until the lease of the process that was killed is over: until then it counts as alive."""
-    async with asyncio.timeout(20):
-        while True:
-            if b"replicas.dead" in await asyncio.to_thread(log.read_bytes):
-                return
-            await asyncio.sleep(0.05)
-
-
 async def _to_its_end(http: httpx.AsyncClient, run_id: str) -> list[dict[str, Any]]:
     """Read a run from its first event, as often as it takes."""
     async with asyncio.timeout(40):
@@ -149,8 +140,6 @@ async def test_a_process_killed_before_and_after_an_approval_makes_the_call_once
             await replica.start()
             assert await _awaited(http, conversation) == run_id
             approved = {"results": [{"tool_call_id": "call_book", "approved": True}]}
-            if database_url.startswith("postgresql"):
-                await _known_to_be_dead(tmp_path / "replica.log")
             assert (await http.post(f"/api/chat/runs/{run_id}/tool_results/", json=approved)).status_code == 202
             await _effects(effects, 2)
             await replica.kill()

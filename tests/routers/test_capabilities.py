@@ -11,7 +11,7 @@ PATH = "/api/chat/capabilities/"
 async def test_without_sources_there_are_no_tools(gateway: Gateway) -> None:
     response = await gateway.http.get(PATH)
 
-    assert (response.status_code, response.json()) == (200, {"tools": [], "sources": []})
+    assert (response.status_code, response.json()) == (200, {"tools": [], "sources": [], "tool_approval": "never"})
     assert_error(await gateway.http.post(PATH, json={}), 405, "validation_error")
 
 
@@ -30,6 +30,7 @@ async def test_a_tool_is_told_without_its_parameters_and_a_source_that_is_away_w
             {"name": "get_weather", "writes": False, **told},
             {"name": "book", "writes": True, **told},
         ],
+        "tool_approval": "never",
         "sources": [
             {"name": "scripted", "available": True, "reason": None},
             {"name": "away", "available": False, "reason": Away.reason},

@@ -13,6 +13,8 @@ from app.db.session import Session
 from app.errors import InvalidInput
 from app.events import RunStatus
 
+_OVER: Final = "The run is over, and something else was noted of this call."
+_NOT_APPROVED: Final = orjson.dumps(tool_rounds.CLOSED[tool_rounds.ASKED][1]).decode()
 DENIED: Final = "The user did not approve this call. Do not repeat it unasked."
 
 
@@ -28,7 +30,8 @@ class Result:
     @property
     def stored(self) -> tuple[str, str]:
         """Give status and content of its message."""
-        return "failed" if self.failed else "completed", orjson.dumps(self.result).decode()
+        status = tool_rounds.SENT_FAILED if self.failed else tool_rounds.SENT
+        return status, orjson.dumps(self.result).decode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ class Approval:
         """Give status and content of its message."""
         if self.approved:
             return tool_rounds.APPROVED, ""
-        return "failed", orjson.dumps({"error": self.reason or DENIED, "approved": False}).decode()
+        return tool_rounds.SENT_FAILED, orjson.dumps({"error": self.reason or DENIED, "approved": False}).decode()
 
 
 Given = Result | Approval
@@ -68,6 +71,7 @@ async def take_answers(session: Session, *, user_id: str, run_id: UUID, given: S
     """
     run = await runs.get_run(session, user_id=user_id, run_id=run_id)
     rows = {row.tool_call_id: row for row in await tool_rounds.tool_rows(session, run_id, lock=True)}
+    over = RunStatus(run.status).terminal
     for number, one in enumerate(given):
         field = f"results.{number}.tool_call_id"
         row = rows.get(one.call_id)
@@ -75,39 +79,41 @@ async def take_answers(session: Session, *, user_id: str, run_id: UUID, given: S
             action = "Send the ids of run.awaiting_tools or run.awaiting_approval."
             raise _refused(field, "The run has made no call with this id.", action)
         put = _put_result if isinstance(one, Result) else _put_approval
-        await put(session, row, one, field)
+        await put(session, row, one, field, over=over)
     answered = {one.call_id for one in given}
-    held = (row for row in rows.values() if row.status in {tool_rounds.AWAITED, tool_rounds.ASKED})
+    held = (row for row in rows.values() if row.status in tool_rounds.HELD)
     awaited = [row.tool_call_id for row in held if row.tool_call_id and row.tool_call_id not in answered]
-    return Taken(awaited, RunStatus(run.status).terminal)
+    return Taken(awaited, over)
 
 
-async def _put_result(session: Session, row: Message, one: Given, field: str) -> None:
+async def _put_result(session: Session, row: Message, one: Given, field: str, *, over: bool) -> None:
     status, content = one.stored
+    same = {(status, content), (tool_rounds.CLOSED[status][0], content)}
     if row.status == tool_rounds.AWAITED:
         await tool_rounds.put_result(session, row_id=row.id, status=status, content=content)
     elif row.status == tool_rounds.ASKED:
         text = "The gateway carries this call out itself, once it is approved."
         raise _refused(field, text, "Send approved, true or false, in place of a result.")
-    elif row.status in tool_rounds.OPEN:
+    elif row.status in {*tool_rounds.ENDING, tool_rounds.APPROVED}:
         raise _refused(field, "The gateway carries this call out itself.", "Leave it out.", status=409)
-    elif (row.status, row.content) != (status, content):
-        raise _refused(field, "This call has another result already.", "Leave it out.", status=409)
+    elif (row.status, row.content) not in same:
+        raise _refused(field, _OVER if over else "This call has another result already.", "Leave it out.", status=409)
 
 
-async def _put_approval(session: Session, row: Message, one: Given, field: str) -> None:
+async def _put_approval(session: Session, row: Message, one: Given, field: str, *, over: bool) -> None:
     status, content = one.stored
     if row.status == tool_rounds.ASKED:
         await tool_rounds.put_result(session, row_id=row.id, status=status, content=content)
     elif row.status == tool_rounds.AWAITED:
         text = "The caller carries this call out itself: it needs no approval."
         raise _refused(field, text, "Send result or error in place of approved.")
-    elif _was_denied(row) != (status == "failed"):
-        raise _refused(field, "Of this call the opposite was said before.", "Leave it out.", status=409)
+    elif _was_denied(row) == (status == tool_rounds.APPROVED) or row.content == _NOT_APPROVED:
+        text = _OVER if over else "Of this call the opposite was said before."
+        raise _refused(field, text, "Leave it out.", status=409)
 
 
 def _was_denied(row: Message) -> bool:
-    if row.status != "failed":
+    if row.status not in {"failed", tool_rounds.SENT_FAILED}:
         return False
     result: object = orjson.loads(row.content)
     return isinstance(result, dict) and cast("dict[str, object]", result).get("approved") is False

@@ -49,7 +49,7 @@ class HeldCalls:
         return call.id in self._answers
 
     async def answer(self, call: Call) -> Told | None:
-        """Wait for a call's result, which is stored; None as soon as the call may be made.
+        """Wait for a call's result; None as soon as the call may be made.
 
         Raises `ToolExecutionError` where nothing comes in time.
         """
@@ -95,6 +95,6 @@ class HeldCalls:
             self._answers[call.id].set_result(self._told(*stored[call.row_id]))
 
     def _told(self, status: str, content: str) -> Told | None:
-        if status in tool_rounds.OPEN:
+        if status in {tool_rounds.APPROVED, tool_rounds.WRITING}:
             return None
-        return told(ToolResult(value=orjson.loads(content), failed=status == "failed"), self._limits)
+        return told(ToolResult(value=orjson.loads(content), failed=status != tool_rounds.SENT), self._limits)

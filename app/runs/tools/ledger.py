@@ -16,6 +16,8 @@ from app.runs.tools.told import Told
 
 AGAIN_S: Final = 0.2
 """Between two tries to store."""
+CLOSE_S: Final = 2.0
+"""How long a run that ends waits to learn what is stored of its calls."""
 T = TypeVar("T")
 
 
@@ -63,6 +65,19 @@ class Ledger:
         job: Job[bool] = partial(tool_rounds.put_result, row_id=call.row_id, status=told.status, content=told.text)
         if not await self._patiently(lambda: self._database.do(job)):
             raise Interrupted
+
+    async def close(self, statuses: Sequence[str], calls: Sequence[Call]) -> dict[UUID, tuple[str, str]]:
+        """End the calls that have these statuses, and give what is stored of those among `calls` that are over then.
+
+        Nothing where the database is away: the end of the run, or who finds it, does the same.
+        """
+        row_ids = [call.row_id for call in calls]
+        job = partial(tool_rounds.end_calls, run_id=self._run.run_id, statuses=statuses, row_ids=row_ids)
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                return await self._database.do(job)
+        except (StorageUnavailable, TimeoutError):
+            return {}
 
     async def _patiently(self, write: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()

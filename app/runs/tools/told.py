@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Any, Final, Literal
-from uuid import UUID
 
 import orjson
 
-from app.db.tool_rounds import CLOSED, NOT_KNOWN, OpenCall
+from app.db.tool_rounds import NOT_KNOWN
 from app.runs.tools.limits import ToolLimits
-from app.tool_events import ToolFinished
 from app.tools.tool import ToolResult
 
 Status = Literal["completed", "failed", "unknown"]
@@ -50,19 +48,6 @@ def failed(why: str, limits: ToolLimits, **more: Any) -> Told:  # noqa: ANN401 -
 def unknown(limits: ToolLimits) -> Told:
     """Give what is told of a call of which nobody knows whether it was carried out."""
     return _of("unknown", NOT_KNOWN, limits)
-
-
-def closed(status: str, limits: ToolLimits) -> Told:
-    """Give what is told of a call that has no result when its run ends; `status` is the one it is stored with."""
-    return _of(*CLOSED[status], limits)
-
-
-def closed_event(call: OpenCall, message_id: UUID) -> ToolFinished:
-    """Give what readers are told of a call that its process took with it; `message_id` is that of who made it."""
-    outcome, result = CLOSED[call.status]
-    return ToolFinished(
-        message_id=str(message_id), tool_call_id=call.call_id, name=call.name, outcome=outcome, result=result
-    )
 
 
 def _of(status: Status, value: Any, limits: ToolLimits, text: str | None = None) -> Told:  # noqa: ANN401 - JSON

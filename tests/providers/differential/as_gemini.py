@@ -74,4 +74,4 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "thoughtsTokenCount": usage.reasoning,
         "cachedContentTokenCount": usage.cached,
     }
-    return {"usageMetadata": {name: value for name, value in counted.items() if value}}
+    return {"usageMetadata": {name: value for name, value in counted.items() if value or name == "promptTokenCount"}}

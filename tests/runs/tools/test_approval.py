@@ -137,7 +137,7 @@ async def test_what_does_not_fit_a_call_is_refused_and_changes_nothing(
     assert (refused.status_code, refused.json()["error_category"]) == (status, "validation_error")
     assert named(refused) == [field]
     assert (twice.status_code, named(twice)) == (400, ["results"])
-    assert (stream.last["type"], late.status_code) == ("run.cancelled", 202)
+    assert (stream.last["type"], late.status_code) == ("run.cancelled", 409)
     assert "book" not in [name for name, _ in source.calls]
 
 

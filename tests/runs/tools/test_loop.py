@@ -330,6 +330,12 @@ async def test_a_run_waits_over_a_restart_and_goes_on_with_the_results(database_
         await story.send(conversation, provider=CHAT, message="Sure?")
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert "".join(event.get("content", "") for event in events) == "When? In May."
+    shown = {event["tool_result"]["tool_call_id"]: event for event in events if event["type"] == "tool.result"}
+    assert {id_: (one["outcome"], one["tool_result"]["result"]) for id_, one in shown.items()} == {
+        "a": ("completed", 1),
+        "b": ("completed", 2),
+    }
+    assert {one["message_id"] for one in shown.values()} == {stored[1]["id"]}
     assert events[-1]["type"] == "run.completed"
     assert [row["content"] for row in stored] == ["Where to?", "When? ", "1", "2", "In May."]
     assert (run["status"], len(run["attempts"])) == ("completed", 2)
