@@ -16,6 +16,8 @@ _MAX_DEPTH: Final = 6
 
 AUDIT: Final = "audit"
 """The logger of what must be found out later: who acted for whom. The operator's level never silences it."""
+QUOTING_LOGGERS: Final = ("client", "mcp")
+"""At ERROR these print pieces of what a server has answered; what they raise is told without."""
 LEAKY_LOGGERS: Final = (
     # At DEBUG (some at INFO) these print prompts, SQL parameters, headers or every chunk of a stream.
     "LiteLLM",
@@ -31,7 +33,6 @@ LEAKY_LOGGERS: Final = (
     "httpx",
     "httpx2",
     "litellm",
-    "mcp",
     "openai",
     "python_multipart",
     "sqlalchemy",
@@ -112,6 +113,8 @@ def configure(level: str, format: Literal["json", "console"]) -> None:  # noqa: 
     root.setLevel(threshold)
     for name in LEAKY_LOGGERS:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in QUOTING_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger(AUDIT).setLevel(logging.INFO)
 
 

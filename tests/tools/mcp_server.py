@@ -4,6 +4,7 @@
 answered beside them, and tells what was asked.
 """
 
+import gzip
 import json
 import socketserver
 import sys
@@ -15,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 WORKERS = 2
-TOKENS = {"Token of-ada": "ada", "Token of-ben": "ben"}
+TOKENS = {"Token of-ada": "ada", "Token of-ben": "ben", "Token of-out": "out"}
 LARGE = 5_000_000
 
 
@@ -40,10 +41,9 @@ def _tool(name: str, *, reads: bool) -> dict[str, Any]:
     return {"name": name, "description": name, "inputSchema": schema, "annotations": {"readOnlyHint": reads}}
 
 
-TOOLS = [
-    *(_tool(name, reads=True) for name in ("who", "sleep", "fail", "many", "none", "large", "odd", "forget")),
-    _tool("write", reads=False),
-]
+READS = ("who", "sleep", "fail", "many", "none", "large", "odd", "forget", "rpc", "packed")
+UNFIT = ("odd name!", "x" * 65, "")
+TOOLS = [*(_tool(name, reads=True) for name in (*READS, *UNFIT)), _tool("write", reads=False)]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         with STATE.workers:
             self._note("POST")
             user = TOKENS.get(self.headers.get("Authorization", ""))
-            if user is None:
+            if user is None or (user == "out" and b"tools/list" in body):
                 self._json(401, {"detail": "Invalid token."})
                 return
             self._answer(json.loads(body), user)
@@ -128,6 +128,16 @@ class Handler(BaseHTTPRequestHandler):
             with STATE.lock:
                 STATE.sessions.pop(session, None)
         time.sleep(float(arguments.get("seconds", 0)))
+        if status := arguments.get("status"):
+            self._json(status, {"error": "No."})
+            return
+        if name == "rpc":
+            error = {"code": arguments["code"], "message": "boom"}
+            self._json(200, {"jsonrpc": "2.0", "id": message["id"], "error": error})
+            return
+        if name == "packed":
+            self._raw(200, gzip.compress(b" " * LARGE * 20), coding="gzip")
+            return
         if name == "odd":
             self._raw(
                 200, b'{"jsonrpc": "2.0", "id": 1, "result": {"content": [{"type": "text", "text": "\xff\xfe"}]}}'
@@ -159,11 +169,13 @@ class Handler(BaseHTTPRequestHandler):
     def _json(self, status: int, value: Any, *, session: str = "") -> None:
         self._raw(status, b"" if value is None else json.dumps(value).encode(), session=session)
 
-    def _raw(self, status: int, body: bytes, *, session: str = "") -> None:
+    def _raw(self, status: int, body: bytes, *, session: str = "", coding: str = "") -> None:
         try:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            if coding:
+                self.send_header("Content-Encoding", coding)
             if session:
                 self.send_header("Mcp-Session-Id", session)
             self.end_headers()

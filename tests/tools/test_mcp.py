@@ -161,6 +161,66 @@ async def test_a_session_that_the_server_has_forgotten_is_opened_anew(django: Dj
     assert state["effects"] == 1
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 500, 504])
+async def test_what_one_call_is_told_is_not_told_of_another(django: Django, status: int) -> None:
+    async with McpSource(django.server).open(ToolCaller(user_id="ada")) as session:
+        await session.list()
+        writing = asyncio.create_task(session.call("write", {"seconds": 0.4}, seconds=5))
+        late = asyncio.create_task(session.call("write", {"seconds": 1.5}, seconds=0.6))
+        async with asyncio.timeout(10):
+            while (await django.state())["effects"] < 2:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.02)
+        with pytest.raises((ToolUnavailable, OutcomeUnknown)):
+            await session.call("who", {"status": status}, seconds=5)
+        assert (await writing).value == {"user": "ada"}
+        with pytest.raises(OutcomeUnknown):
+            await late
+    assert (await django.closed())["effects"] == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (400, ToolUnavailable),
+        (403, ToolUnavailable),
+        (307, ToolUnavailable),
+        (500, OutcomeUnknown),
+        (504, OutcomeUnknown),
+    ],
+)
+async def test_a_write_that_is_refused_was_sent_once(django: Django, status: int, outcome: type[Exception]) -> None:
+    source = McpSource(django.server)
+    with pytest.raises(outcome):
+        await called(source, "write", status=status)
+    assert (await django.closed())["effects"] == 1
+
+
+async def test_the_servers_own_error_is_told(django: Django) -> None:
+    source = McpSource(django.server)
+    for code in (-32603, -32602, -32050, 7):
+        result = await called(source, "rpc", code=code)
+        assert (result.value, result.failed) == ({"error": "boom"}, True)
+    with pytest.raises(OutcomeUnknown):
+        await called(source, "rpc", code=-32700)
+
+
+async def test_a_compressed_answer_is_not_unpacked(django: Django) -> None:
+    with pytest.raises(OutcomeUnknown):
+        await called(McpSource(django.server), "packed")
+
+
+async def test_a_tool_that_no_provider_would_take_is_left_out(django: Django) -> None:
+    async with McpSource(django.server).open(ToolCaller(user_id="ada")) as session:
+        names = {tool.name for tool in await session.list()}
+    assert "who" in names
+    assert not names & {"odd name!", "x" * 65, ""}
+
+
+async def test_who_is_refused_the_list_is_told_what_to_do(django: Django) -> None:
+    with pytest.raises(ToolUnavailable, match="Sign in again"):
+        await called(McpSource(django.server), "who", user="out")
+
+
 async def test_what_writes_is_told_by_the_server_or_the_operator(django: Django) -> None:
     async with McpSource(replace(django.server, prefix="trips_")).open(ToolCaller(user_id="ada")) as session:
         tools = {tool.name: tool for tool in await session.list()}

@@ -8,6 +8,7 @@ from typing import Any, Final, final
 import structlog
 
 from app.secret import Secret
+from app.tools.mcp.attempt import ATTEMPT, Attempt
 from app.tools.mcp.server import McpServer
 from app.tools.tool import ToolUnavailable
 
@@ -31,6 +32,7 @@ class Connection:
         self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._door: Any = None
+        self._opening = Attempt(whole=True)
 
     async def open(self) -> Any:  # noqa: ANN401 - the library's client
         """Connect, and give the client; raises `ToolUnavailable`."""
@@ -58,14 +60,12 @@ class Connection:
         return self._task is None or self._task.done()
 
     @property
-    def status(self) -> int | None:
-        """The last HTTP status that was no success, if the last answer had one."""
-        status: int | None = None if self._door is None else self._door.refused
-        return status
+    def has_session(self) -> bool:
+        """Whether the server has opened a session that it may have forgotten since."""
+        return self._door is not None and self._door.session is not None
 
-    def unavailable(self) -> ToolUnavailable:
-        """Give the error for a server that refused, or did not answer."""
-        status = self.status
+    def unavailable(self, status: int | None) -> ToolUnavailable:
+        """Give the error for a server that refused with `status`, or did not answer."""
         if status in _DENIED:
             text = f"{self._server.label} does not let you in (HTTP {status}). Sign in again, or ask its operator."
             return ToolUnavailable(text, status=status)
@@ -77,6 +77,7 @@ class Connection:
         return f"{self._server.label} cannot be reached. Try again later, or ask its operator."
 
     async def _own(self) -> None:
+        ATTEMPT.set(self._opening)
         try:
             async with AsyncExitStack() as stack:
                 client = await self._connected(stack)
@@ -84,14 +85,15 @@ class Connection:
                     self._opened.set_result(client)
                 await self._closing.wait()
         except Exception as failure:  # noqa: BLE001 - the library wraps whatever happened in groups
-            _log.info("mcp.ended", server=self._server.name, error_type=type(failure).__qualname__, status=self.status)
+            kind, status = type(failure).__qualname__, self._opening.refused
+            _log.info("mcp.ended", server=self._server.name, error_type=kind, status=status)
             self._fail()
         finally:
             self._fail()
 
     def _fail(self) -> None:
         if not self._opened.done():
-            self._opened.set_exception(self.unavailable())
+            self._opened.set_exception(self.unavailable(self._opening.refused))
             self._opened.exception()  # counts as seen
 
     async def _connected(self, stack: AsyncExitStack) -> Any:  # noqa: ANN401 - see open

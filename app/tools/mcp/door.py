@@ -6,9 +6,14 @@ from typing import Any, Final
 import httpx2
 from typing_extensions import override
 
+from app.tools.mcp.attempt import ATTEMPT
+
 SESSION: Final = "mcp-session-id"
 _NO_STREAM: Final = 405
 """What the protocol has a server answer that sends nothing by itself (MCP 2025-06-18, transports)."""
+
+
+_PLAIN: Final = frozenset({"", "identity"})
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -40,8 +45,6 @@ class Door(httpx2.AsyncBaseTransport):
         """Take the transport that sends, which is closed with this one."""
         self._inner = inner
         self._max_bytes = max_bytes
-        self.refused: int | None = None
-        """The last status that was no success: the client itself does not tell."""
         self.session: str | None = None
         """The one that the server has opened and nobody has ended."""
 
@@ -49,12 +52,24 @@ class Door(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if request.method == "GET":
             return httpx2.Response(_NO_STREAM, request=request)
+        attempt = ATTEMPT.get()
+        if attempt is not None and attempt.sent and not attempt.whole:
+            attempt = None
+        if attempt is not None:
+            attempt.sent, attempt.status = True, None
+        request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
-        self.refused = response.status_code if response.is_error else None
+        if attempt is not None:
+            attempt.status = response.status_code
         if request.method == "DELETE":
             self.session = None
         else:
             self.session = response.headers.get(SESSION, self.session)
+        if response.headers.get("content-encoding", "identity").lower() not in _PLAIN:
+            # Nobody has asked for it, and what it grows to is known too late.
+            await response.aclose()
+            message = "the answer is compressed"
+            raise httpx2.ReadError(message)
         return httpx2.Response(
             response.status_code,
             headers=response.headers,

@@ -4,7 +4,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, final
 
+import structlog
+
+from app.tools.mcp.attempt import ATTEMPT, Attempt
 from app.tools.mcp.connection import Connection
+from app.tools.mcp.fitness import MAX_DESCRIPTION_CHARS, is_fit
 from app.tools.mcp.lists import Lists
 from app.tools.mcp.result import result_of
 from app.tools.mcp.server import McpServer
@@ -12,8 +16,16 @@ from app.tools.tool import OutcomeUnknown, Tool, ToolCaller, ToolResult, ToolUna
 
 MAX_PAGES: Final = 20
 MAX_TOOLS: Final = 200
-_GONE: Final = frozenset({404, 400})
-"""What a server says of a session that it does not know any more; then nothing was done."""
+MAX_SAID_CHARS: Final = 1_000
+_GONE: Final = 404
+"""What a server says of a session that it does not know any more (MCP 2025-06-18, transports); nothing was done."""
+_REFUSALS: Final = range(300, 500)
+_REQUEST_TIMEOUT: Final = 408
+_OF_THE_CLIENT: Final = frozenset({-32700, -32600, -32001, -32000})
+"""Codes with which the client itself says that it could not read an answer, or that none came."""
+_NOT_TAKEN: Final = frozenset({-32601, -32602})
+"""No such method or tool; arguments that do not fit."""
+_log: Final[Any] = structlog.get_logger(__name__)
 
 
 @final
@@ -28,6 +40,8 @@ class McpSession:
         self._connecting = asyncio.Lock()
         self._connection: Connection | None = None
         self._client: Any = None
+        self._left: Sequence[Connection] = ()
+        """Connections that a server has forgotten, or that have broken."""
 
     async def list(self) -> Sequence[Tool]:
         """Give the tools; raises `ToolUnavailable`."""
@@ -44,70 +58,96 @@ class McpSession:
         try:
             return await self._asked(bare, arguments, seconds)
         except ToolUnavailable as away:
-            if away.status not in _GONE:
+            if away.status != _GONE or self._connection is None or not self._connection.has_session:
                 raise
-        # The server has forgotten the session, and so has done nothing.
-        await self._disconnect()
+        # The server has forgotten the session, and so has done nothing. Others may still wait for answers on it.
+        self._leave()
         return await self._asked(bare, arguments, seconds)
 
     async def close(self) -> None:
-        """End the session at the server."""
-        await self._disconnect()
+        """End the sessions at the server."""
+        async with self._connecting:
+            self._leave()
+            left, self._left = self._left, ()
+        await asyncio.gather(*(connection.close() for connection in left))
 
     async def _asked(self, name: str, arguments: Mapping[str, Any], seconds: float) -> ToolResult:
-        client = await self._connected()
+        client, connection = await self._connected()
+        attempt = Attempt()
+        before = ATTEMPT.set(attempt)
         try:
             answer = await client.call_tool(name, dict(arguments), read_timeout_seconds=seconds)
         except Exception as failure:
-            raise self._failure() from failure
+            said = _said(failure, attempt.refused)
+            if said is not None:
+                return ToolResult(value={"error": said}, failed=True)
+            raise _failure(connection, attempt.refused) from failure
+        finally:
+            ATTEMPT.reset(before)
         return result_of(answer)
 
-    def _failure(self) -> Exception:
-        """Say what became of a call: refused by a status, or sent without an answer that can be read."""
-        connection = self._connection
-        if connection is not None and connection.status is not None:
-            return connection.unavailable()
-        return OutcomeUnknown()
-
     async def _listed(self) -> Sequence[Tool]:
-        client = await self._connected()
-        tools: list[Tool] = []
-        cursor: str | None = None
+        client, connection = await self._connected()
+        attempt = Attempt(whole=True)
+        before = ATTEMPT.set(attempt)
         try:
-            for _ in range(MAX_PAGES):
-                page = await client.list_tools(cursor=cursor)
-                tools += [self._tool(one) for one in page.tools]
-                cursor = page.next_cursor
-                if not cursor or len(tools) >= MAX_TOOLS:
-                    break
+            tools = await self._pages(client)
         except Exception as failure:
-            await self._disconnect()
-            refused = self._failure()
-            raise (
-                refused
-                if isinstance(refused, ToolUnavailable)
-                else ToolUnavailable(f"{self._server.label} gave no list of its tools.")
-            ) from failure
-        return tools[:MAX_TOOLS]
+            self._leave()
+            silent = ToolUnavailable(f"{self._server.label} gave no list of its tools.")
+            raise (silent if attempt.refused is None else connection.unavailable(attempt.refused)) from failure
+        finally:
+            ATTEMPT.reset(before)
+        fitting = [tool for tool in tools[:MAX_TOOLS] if is_fit(tool)]
+        if len(fitting) < len(tools):
+            _log.warning("mcp.tools_left_out", server=self._server.name, count=len(tools) - len(fitting))
+        return fitting
+
+    async def _pages(self, client: Any) -> Sequence[Tool]:  # noqa: ANN401 - the library's
+        tools: Sequence[Tool] = []
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            page = await client.list_tools(cursor=cursor)
+            tools = [*tools, *(self._tool(one) for one in page.tools)]
+            cursor = page.next_cursor
+            if not cursor or len(tools) >= MAX_TOOLS:
+                break
+        return tools
 
     def _tool(self, one: Any) -> Tool:  # noqa: ANN401 - the library's
         hinted = one.annotations is not None and one.annotations.read_only_hint is True
         return Tool(
             name=f"{self._server.prefix}{one.name}",
-            description=one.description or one.name,
+            description=(one.description or one.name)[:MAX_DESCRIPTION_CHARS],
             parameters=one.input_schema,
             writes=not hinted and one.name not in self._server.read_only,
         )
 
-    async def _connected(self) -> Any:  # noqa: ANN401 - the library's client
+    async def _connected(self) -> tuple[Any, Connection]:
         async with self._connecting:
             if self._client is None or self._connection is None or self._connection.over:
+                self._leave()
                 self._connection = Connection(self._server, await self._server.sign_in(self._caller))
                 self._client = await self._connection.open()
-            return self._client
+            return self._client, self._connection
 
-    async def _disconnect(self) -> None:
-        async with self._connecting:
-            connection, self._client = self._connection, None
-            if connection is not None:
-                await connection.close()
+    def _leave(self) -> None:
+        """Ask nothing more on this connection; it is closed with the run."""
+        if self._connection is not None:
+            self._left = (*self._left, self._connection)
+        self._connection, self._client = None, None
+
+
+def _failure(connection: Connection, refused: int | None) -> Exception:
+    """Say what became of a call: refused before anything was done, or nobody knows."""
+    if refused in _REFUSALS and refused != _REQUEST_TIMEOUT:
+        return connection.unavailable(refused)
+    return OutcomeUnknown()
+
+
+def _said(failure: Exception, refused: int | None) -> str | None:
+    """Give what the server itself says of a call that failed, where it has said anything."""
+    code: object = getattr(failure, "code", None)
+    if not isinstance(code, int) or (code not in _NOT_TAKEN if refused is not None else code in _OF_THE_CLIENT):
+        return None
+    return str(failure)[:MAX_SAID_CHARS] or "The tool failed."
