@@ -152,7 +152,9 @@ class Steps:
                 self._run.journal.append(event(message_id=self._made_in, calls=told, expires_in_s=expires_in_s))
 
     async def _status(self, call: Call, round_: ToolRound) -> str:
-        if call.name in self._callers and call.arguments is not None:
+        limits = self._tool_limits
+        fits = call.index < limits.calls and len(call.arguments_text) <= limits.argument_chars
+        if call.name in self._callers and call.arguments is not None and fits:
             return AWAITED
         if not round_.writes(call):
             return RUNNING

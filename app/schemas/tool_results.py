@@ -1,12 +1,14 @@
 """Bodies of the route that takes what a caller says of the tool calls of a run."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from app.schemas.body import Body
 
-MAX_RESULTS = 128
+MAX_RESULTS: Final = 128
+MAX_ID_CHARS: Final = 200
+"""No call has a longer one: see `app.runs.tools.call`."""
 
 
 class ToolResultBody(Body):
@@ -16,7 +18,7 @@ class ToolResultBody(Body):
     that waits for approval: `approved`; where it is false, `error` may tell the model why.
     """
 
-    tool_call_id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    tool_call_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
     result: Any = None
     error: Annotated[str, StringConstraints(min_length=1, max_length=10_000)] | None = None
     approved: bool | None = None
@@ -27,6 +29,8 @@ class ToolResultBody(Body):
             message = "This has a result, so error and approved are to be left out."
         elif self.approved and self.error is not None:
             message = "This is approved, so error is to be left out."
+        elif not self.model_fields_set & {"result", "error", "approved"}:
+            message = "This needs a result, an error or approved."
         else:
             return self
         raise ValueError(message)

@@ -239,6 +239,24 @@ async def test_a_server_that_is_not_there_is_unavailable(django: Django) -> None
             await session.list()
 
 
+async def test_a_server_that_hangs_is_left_alone_for_a_while(django: Django) -> None:
+    asked = 0
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        source = McpSource(replace(django.server, url=f"http://127.0.0.1:{port}/mcp", connect_s=0.2))
+        for user in ("ada", "ben"):
+            with pytest.raises(ToolUnavailable, match="cannot be reached"):
+                await called(source, "who", user=user)
+    assert asked == 1
+
+
 async def test_a_list_is_used_again_and_never_for_another_user(django: Django) -> None:
     source = McpSource(django.server)
     for _ in range(2):

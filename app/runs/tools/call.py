@@ -12,6 +12,8 @@ from app.providers.model import ToolCall
 
 ID_CHARS: Final = 9
 """How Mistral wants an id to be: nine letters and digits. Others take any."""
+MAX_ID_CHARS: Final = 200
+"""Longer ones are made anew: whoever sends the result of a call has to name it."""
 NAMELESS: Final = "unnamed_tool"
 """Providers refuse a call without a name in what they are sent."""
 
@@ -55,7 +57,7 @@ def calls_of(said: Sequence[Mapping[str, Any]], used_ids: Iterable[str]) -> list
     for index, one in enumerate(said):
         function: Mapping[str, Any] = one["function"]
         id_ = str(one.get("id") or "")
-        if not id_ or id_ in used:
+        if not id_ or id_ in used or len(id_) > MAX_ID_CHARS:
             id_ = uuid.uuid4().hex[:ID_CHARS]
         used.add(id_)
         arguments = _object(str(function["arguments"]))
@@ -75,6 +77,7 @@ def stored_call(row_id: UUID, call_id: str, said: Sequence[Mapping[str, Any]]) -
 def _object(text: str) -> Mapping[str, Any] | None:
     try:
         value: object = orjson.loads(text.strip() or "{}")
-    except orjson.JSONDecodeError:
-        return None
+        orjson.dumps(value)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None  # no JSON, or nested deeper than can be written
     return cast("Mapping[str, Any]", value) if isinstance(value, dict) else None

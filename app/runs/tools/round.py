@@ -9,7 +9,7 @@ import structlog
 from app.runs.tools.box import Offered, ToolBox
 from app.runs.tools.call import Call
 from app.runs.tools.limits import ToolLimits
-from app.runs.tools.schema import complaint, load
+from app.runs.tools.schema import complaint
 from app.runs.tools.told import Told, failed, told, unknown
 from app.tools.tool import OutcomeUnknown, ToolUnavailable
 
@@ -60,14 +60,14 @@ class ToolRound:
         if call.index >= limits.calls:
             return failed(f"Not called: one step may call {limits.calls} tools.", limits)
         if call.arguments is None:
-            return failed("The arguments are no JSON object. Call the tool again with valid JSON.", limits)
-        if offered is None:
-            return failed(f"Unknown tool: {call.name}", limits, available=sorted(self._box.offered)[:50])
+            return failed("The arguments are no JSON object, or too deep. Call the tool again with valid JSON.", limits)
         if len(call.arguments_text) > limits.argument_chars:
             return failed(f"The arguments have more than {limits.argument_chars} characters.", limits)
+        if offered is None:
+            return failed(f"Unknown tool: {call.name}", limits, available=sorted(self._box.offered)[:50])
         if not offered.tool.mends:
-            await load()
-            if wrong := complaint(offered.tool.parameters, call.arguments):
+            wrong = await complaint(offered.tool.parameters, call.arguments)
+            if wrong is not None:
                 return failed(wrong, limits)
         return None
 

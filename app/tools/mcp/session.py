@@ -10,6 +10,7 @@ from app.tools.mcp.attempt import ATTEMPT, Attempt
 from app.tools.mcp.connection import Connection
 from app.tools.mcp.fitness import MAX_DESCRIPTION_CHARS, is_fit
 from app.tools.mcp.lists import Lists
+from app.tools.mcp.rest import Rest
 from app.tools.mcp.result import result_of
 from app.tools.mcp.server import McpServer
 from app.tools.tool import OutcomeUnknown, Tool, ToolCaller, ToolResult, ToolUnavailable
@@ -32,11 +33,12 @@ _log: Final[Any] = structlog.get_logger(__name__)
 class McpSession:
     """See `ToolSession`; connects with the first thing that is asked of the server."""
 
-    def __init__(self, server: McpServer, caller: ToolCaller, lists: Lists) -> None:
-        """Take the server, on whose behalf, and the lists that are known."""
+    def __init__(self, server: McpServer, caller: ToolCaller, lists: Lists, rest: Rest) -> None:
+        """Take the server, on whose behalf, the lists that are known, and whether the server is to be left alone."""
         self._server = server
         self._caller = caller
         self._lists = lists
+        self._rest = rest
         self._connecting = asyncio.Lock()
         self._connection: Connection | None = None
         self._client: Any = None
@@ -127,8 +129,16 @@ class McpSession:
         async with self._connecting:
             if self._client is None or self._connection is None or self._connection.over:
                 self._leave()
-                self._connection = Connection(self._server, await self._server.sign_in(self._caller))
-                self._client = await self._connection.open()
+                connection = Connection(self._server, await self._server.sign_in(self._caller))
+                if not self._rest.over:
+                    raise connection.unavailable(None)
+                self._connection = connection
+                try:
+                    self._client = await connection.open()
+                except ToolUnavailable as away:
+                    if away.status is None:
+                        self._rest.begin()
+                    raise
             return self._client, self._connection
 
     def _leave(self) -> None:

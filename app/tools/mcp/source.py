@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import final
 
 from app.tools.mcp.lists import Lists
+from app.tools.mcp.rest import Rest
 from app.tools.mcp.server import McpServer
 from app.tools.mcp.session import McpSession
 from app.tools.tool import ToolCaller, ToolSession
@@ -18,6 +19,7 @@ class McpSource:
         """Take the server; nothing is sent before a run asks for its tools."""
         self._server = server
         self._lists = Lists(server.keep_list_s)
+        self._rest = Rest()
 
     @property
     def name(self) -> str:
@@ -30,7 +32,7 @@ class McpSource:
 
     @asynccontextmanager
     async def _open(self, caller: ToolCaller) -> AsyncGenerator[ToolSession]:
-        session = McpSession(self._server, caller, self._lists)
+        session = McpSession(self._server, caller, self._lists, self._rest)
         try:
             yield session
         finally:
