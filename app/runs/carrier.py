@@ -30,13 +30,14 @@ from app.runs.replica import run_topic
 from app.runs.retry_budget import RetryBudget
 from app.runs.send import SendMessage
 from app.runs.steps import Steps
+from app.runs.tools.behalf import caller_of
 from app.runs.tools.box import open_box
 from app.runs.tools.call import Call
 from app.runs.tools.held import HeldCalls
 from app.runs.tools.ledger import Ledger
 from app.runs.tools.limits import ToolLimits
 from app.runs.turn import conversation_topic, take_turn
-from app.tools.tool import ToolCaller, ToolSource
+from app.tools.tool import ToolSource
 from app.vault import Vault
 from app.voyage.client import VoyageClient
 from app.wakeups import Wakeups
@@ -123,10 +124,7 @@ class Carrier:
             run.journal.append(started(run))
             answer.restart_clock()
             history = await wait_for_history(self.database, self.limits, send, run.message_id)
-        trip = send.notes.collection_id
-        caller = ToolCaller(
-            user_id=send.user_id, session=send.session, collection_id=str(trip) if trip is not None else None
-        )
+        caller = caller_of(send, history)
         sources = self.tools if self._takes_tools(begun.plan) else ()
         taken = frozenset(tool.name for tool in send.tools)
         async with open_box(sources, caller, self.tool_limits, besides=taken) as box:

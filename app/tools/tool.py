@@ -36,6 +36,10 @@ class ToolCaller:
     """The caller's own session at Voyage."""
     collection_id: str | None = None
     """The trip that the conversation is about, as the request named it; nobody has checked it."""
+    place: str | None = field(default=None, repr=False)
+    """Where that trip goes first, as the request named it."""
+    said: Sequence[str] = field(default=(), repr=False)
+    """What the person has written last, the newest first: the current message and up to three before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The tool that finds places to see, to eat and to stay near a location."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, final
 
 from app.tools.public.answer import answered, failed
@@ -10,6 +10,7 @@ from app.tools.public.numbers import number
 from app.tools.public.places import Places
 from app.tools.public.point import Point
 from app.tools.public.trip_hint import Hints
+from app.tools.public.wish import place_in, wants_food
 from app.tools.tool import Tool, ToolCaller, ToolResult
 from app.voyage.reading import one_line
 
@@ -61,7 +62,7 @@ class SearchPlaces:
         metres = _metres(arguments.get("radius"))
         if metres is None:
             return failed("radius must be a number of kilometres")
-        category = (one_line(arguments.get("category"), _MAX_CATEGORY_CHARS) or "tourism").lower()
+        category = (one_line(arguments.get("category"), _MAX_CATEGORY_CHARS) or _category_of(caller)).lower()
         asked = one_line(arguments.get("location"), MAX_TEXT_CHARS)
         location, point = await self._locate(asked, caller)
         if location is None:
@@ -75,19 +76,38 @@ class SearchPlaces:
             "results": [place.shown(category) for place in places],
         }
         if asked is not None and location != asked:
-            found["note"] = f"'{asked}' is not on the map; these are near '{location}', where the trip goes."
+            found["note"] = (
+                f"'{asked}' is not on the map; these are near '{location}', which the conversation is about."
+            )
         return ToolResult(value=found)
 
     async def _locate(self, asked: str | None, caller: ToolCaller) -> tuple[str | None, Point | None]:
-        """Give what was looked for and where it is: as asked, else as the trip says."""
-        point = await self._geocoder.find(asked) if asked else None
-        if point is not None:
-            return asked, point
+        """Give what was looked for and where it is: as asked, else as the trip says, else as the person wrote."""
+        tried: dict[str, None] = {}
+        async for place in self._guesses(asked, caller):
+            if place not in tried:
+                tried[place] = None
+                point = await self._geocoder.find(place)
+                if point is not None:
+                    return place, point
+        return next(iter(tried), None), None
+
+    async def _guesses(self, asked: str | None, caller: ToolCaller) -> AsyncIterator[str]:
+        if asked:
+            yield asked
+        named = one_line(caller.place, MAX_TEXT_CHARS)
+        if named:
+            yield named
         stop = (await self._hints(caller)).place
-        if stop is None or stop == asked:
-            return asked, None
-        point = await self._geocoder.find(stop)
-        return (stop, point) if point is not None or asked is None else (asked, None)
+        if stop:
+            yield stop
+        written = place_in(caller.said)
+        if written:
+            yield written
+
+
+def _category_of(caller: ToolCaller) -> str:
+    return "food" if wants_food(caller.said) else "tourism"
 
 
 def _metres(radius: object) -> int | None:
