@@ -40,7 +40,7 @@ contracts: bootstrap ## import-linter: who may import whom
 pytest: bootstrap ## the tests without the long proofs
 	$(BIN)/pytest -m "not prove" -n 2
 
-docs: bootstrap ## write the generated pages anew (errors, faults, providers)
+docs: bootstrap ## write the generated pages anew (errors, faults, providers, tools)
 	$(BIN)/python -m scripts.write_docs
 
 lock: bootstrap ## resolve pyproject.toml into the lock files (pins stay unless it asks for others)

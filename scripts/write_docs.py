@@ -1,6 +1,7 @@
 """Write the generated pages of docs/: `python -m scripts.write_docs [--check]`."""
 # ruff: noqa: INP001 - a script, no package
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -11,9 +12,10 @@ from app.providers.catalog import CATALOG
 from app.providers.mismatch import Mismatch
 from app.providers.model_lookup import ADVICE_S
 from app.providers.models_cache import KEEP_FAILURE_SECONDS, KEEP_SECONDS, STALE_SECONDS
-from app.providers.provider import ListShape, Provider, Wire
+from app.providers.provider import ListShape, Provider
 from app.providers.snapshot import SNAPSHOT
-from tests.upstream import FAULTS, Fault
+from scripts.faults_page import render_faults
+from scripts.tools_page import render_tools
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 
@@ -53,23 +55,6 @@ message. `error` is one text for a person, with what to do. After text was shown
 | code | HTTP | fault | may work later | when | what the person reads |
 |---|---|---|---|---|---|
 """
-
-_FAULTS_HEAD: Final = """\
-# What goes wrong at a provider, and what the gateway says
-
-Made by `make docs` from the corpus that `tests/providers/test_lanes.py` and `tests/stories/` play on real
-sockets: a row is one failure of a provider, a cell the code that the gateway gives it on that wire. `-` means that the
-answer is good, an empty cell that it cannot happen there. No cell is `unknown_error`, and none is reported complete.
-
-Refused connections and host names without an address are `provider_unreachable`, an invalid certificate is
-`tls_error`, on every wire.
-
-Once a provider has said why its answer ends, the answer is whole on every wire: nothing that follows is text of it,
-and no error, broken event or cut after that makes it a failure. Before that, a piece of text or of the arguments of a
-tool that has another form than the wire's is `invalid_provider_response`: it is never left out.
-
-"""
-
 
 _PROVIDERS_HEAD: Final = """\
 # Providers
@@ -194,14 +179,6 @@ def render_errors() -> str:
     return _ERRORS_HEAD + "".join(_error_row(kind) for kind in all_errors())
 
 
-def render_faults() -> str:
-    """Give docs/faults.md."""
-    wires = list(Wire)
-    names = ("what happens", "text before it", *(wire.value for wire in wires), "name in the tests")
-    head = f"| {' | '.join(names)} |\n|{'---|' * len(names)}\n"
-    return _FAULTS_HEAD + head + "".join(_fault_row(fault, wires) for fault in FAULTS)
-
-
 def render_providers() -> str:
     """Give docs/providers.md."""
     rows = "".join(_provider_row(provider) for provider in CATALOG)
@@ -229,6 +206,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "errors.md": render_errors,
     "faults.md": render_faults,
     "providers.md": render_providers,
+    "voyage-tools.md": render_tools,
 }
 
 
@@ -254,12 +232,6 @@ def _error_row(kind: type[GatewayError]) -> str:
         when,
         said,
     )
-    return f"| {' | '.join(cells)} |\n"
-
-
-def _fault_row(fault: Fault, wires: list[Wire]) -> str:
-    codes = [(fault.expects(wire) or "-") if wire in fault.wires else "" for wire in wires]
-    cells = (fault.says, "yes" if fault.before_text else "no", *codes, f"`{fault.name}`")
     return f"| {' | '.join(cells)} |\n"
 
 
@@ -297,3 +269,7 @@ def _refusal(mismatch: Mismatch) -> str:
 
 def _codes(names: tuple[str, ...]) -> str:
     return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

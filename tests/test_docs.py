@@ -1,15 +1,27 @@
 """The generated pages say what the code says, and each code, fault and provider is there."""
 
+import runpy
+import sys
 from pathlib import Path
+
+import pytest
 
 from app.errors import ErrorBody, GatewayError, Origin, all_errors
 from app.providers.catalog import CATALOG
 from scripts import write_docs
+from scripts.faults_page import render_faults
+from scripts.tools_page import render_tools
 from tests.upstream import FAULTS
 
 
 def test_the_pages_are_current() -> None:
     assert write_docs.main(["--check"]) == 0, "run make docs"
+
+
+def test_the_command_behind_make_docs_does_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["write_docs", "--check"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(write_docs.__file__, run_name="__main__")
 
 
 def test_check_notices_an_old_page(tmp_path: Path) -> None:
@@ -64,4 +76,13 @@ def test_the_object_is_complete_for_every_error() -> None:
 
 
 def test_no_fault_of_the_corpus_is_unknown() -> None:
-    assert "unknown_error" not in write_docs.render_faults().partition("| what happens")[2]
+    assert "unknown_error" not in render_faults().partition("| what happens")[2]
+
+
+def test_each_of_the_fifteen_tools_is_told_with_its_arguments() -> None:
+    page = render_tools()
+    names = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+
+    assert (len(names), len(set(names))) == (15, 15)
+    assert "| `location` | string | yes | Where to look" in page
+    assert page.count("Only reads.") == 5
