@@ -66,6 +66,8 @@ class Answer:
         self._run = run
         self.origin = origin_of(route)
         """Who is asked, for errors."""
+        self.detour: Detour | None = None
+        """The way that it took last, where its own provider has failed."""
         self._message_id = str(run.message_id)
         self._client = client
         self._limits = limits
@@ -180,6 +182,7 @@ class Answer:
 
     def _turn(self, error: GatewayError, detour: Detour) -> None:
         """Go another way: from here on the run is that provider's."""
+        self.detour = detour
         route, run = detour.request.route, self._run
         run.provider, run.model, self.origin = route.provider.id, route.model, origin_of(route)
         following = len(self.attempts) + 1

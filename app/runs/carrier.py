@@ -146,7 +146,7 @@ class Carrier:
                 history = await wait_for_history(self.database, self.limits, send, run.message_id)
             chars = self.tool_limits.model_chars
             script = await make_script(self.voyage, self.limits, send, history, box.specs, result_chars=chars)
-            await steps.run(script, lambda script: self._fallbacks(send, begun.plan, script).following)
+            await steps.run(script, lambda script, plan: self._fallbacks(send, plan, script).following)
 
     def _takes_tools(self, plan: Plan) -> bool:
         """Tell whether the model can call tools, as far as its list says."""

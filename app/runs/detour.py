@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from app.errors import GatewayError
 from app.providers.model import ModelRequest
+from app.runs.plan import Plan
 
 
 class Detour(NamedTuple):
@@ -13,6 +14,8 @@ class Detour(NamedTuple):
     request: ModelRequest
     left_out: int
     """Messages of the history that it does not hold."""
+    plan: Plan
+    """What the steps after this one go by."""
 
 
 Elsewhere = Callable[[GatewayError], Awaitable[Detour | None]]

@@ -120,7 +120,7 @@ class Fallbacks:
             return None
         route, window = plan_route(self.models, self.instance_key, key)
         plan = Plan(route=route, key=key, place=self.plan.place, window=window)
-        return Detour(*make_request(self.limits, self.send, plan, self.script))
+        return Detour(*make_request(self.limits, self.send, plan, self.script), plan)
 
     def _may_use(self, key: OpenedKey) -> bool:
         """Tell whether the call is on the user's own account, on none, or on the one that it was to be on anyway."""

@@ -70,7 +70,7 @@ class Steps:
         self._open: dict[str, Call] = {}
         """Those of the round without a result."""
 
-    async def run(self, script: Script, elsewhere: Callable[[Script], Elsewhere]) -> None:
+    async def run(self, script: Script, elsewhere: Callable[[Script, Plan], Elsewhere]) -> None:
         """Ask the model, and again after each round of calls.
 
         Raises what `Answer.ask` raises, `ToolLoopLimit`, `StorageUnavailable` and `Interrupted`.
@@ -79,7 +79,7 @@ class Steps:
             self._run.journal.append(ToolsMissing(source=source, reason=reason))
         began, rounds = self._clock.monotonic(), 0
         while True:
-            await self._ask(script, elsewhere(script))
+            await self._ask(script, elsewhere(script, self._plan))
             calls = self._due()
             if not calls:
                 return
@@ -95,6 +95,8 @@ class Steps:
             self._left_out = left_out
             self._run.journal.append(ContextTruncated(left_out=left_out))
         await self._answer.ask(request, elsewhere)
+        if self._answer.detour is not None:
+            self._plan = self._answer.detour.plan
 
     def _due(self) -> list[Call]:
         """Give the calls whose results the model is to get; none where the run ends with calls of its caller's."""

@@ -9,7 +9,8 @@ import pytest
 from app.providers.provider import Lane, Wire
 from app.runs.retry_budget import RESERVE, SHARE
 from tests.stories.gateway import Story, Stream, gateway
-from tests.upstream import BY_NAME, Answer, Upstream
+from tests.tools.scripted import Scripted, ToolPlay
+from tests.upstream import BY_NAME, Answer, Call, Upstream
 
 SETTINGS = "/api/integrations/ai-settings/"
 SPARE = """
@@ -224,3 +225,27 @@ async def test_the_end_of_the_list_is_the_end(sqlite_url: str, tmp_path: Path) -
 
     assert (stream.last["error_category"], stream.last["provider"], calls) == ("rate_limited", "spare", 1)
     assert stream.shown.bubble == stream.last["error"]
+
+
+async def test_the_steps_after_a_fallback_ask_it_and_not_the_one_that_failed(sqlite_url: str, tmp_path: Path) -> None:
+    source = Scripted({"look": ToolPlay(result={"n": 1})})
+    async with (
+        Upstream() as spare,
+        gateway(
+            sqlite_url,
+            tmp_path,
+            tables=spare_table(spare, needs="false"),
+            tools=(source,),
+            GATEWAY_LANE="native",
+        ) as story,
+    ):
+        await story.store_key("openai_chat")
+        await prefer(story, ("spare", None))
+        story.upstream.script = BY_NAME["err502"]
+        spare.scripts = [Answer(tool_calls=(Call("a", "look"),)), Answer(texts=("One.",))]
+        conversation = await story.conversation()
+        stream = await story.send(conversation, provider="openai_chat")
+
+    assert (stream.last["type"], stream.last["provider"]) == ("run.completed", "spare")
+    assert (len(story.upstream.calls), len(spare.calls)) == (1, 2)
+    assert len(retrying(stream)) == 1
