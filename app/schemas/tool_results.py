@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from app.schemas.body import Body
 
 MAX_RESULTS: Final = 128
-MAX_ID_CHARS: Final = 200
+MAX_ID_CHARS: Final = 20_000
 """No call has a longer one: see `app.runs.tools.call`."""
 
 

@@ -12,8 +12,9 @@ from app.providers.model import ToolCall
 
 ID_CHARS: Final = 9
 """How Mistral wants an id to be: nine letters and digits. Others take any."""
-MAX_ID_CHARS: Final = 200
-"""Longer ones are made anew: whoever sends the result of a call has to name it."""
+MAX_ID_CHARS: Final = 20_000
+"""Longer ones are made anew: whoever sends the result of a call has to name it. Gemini's hold a signature of
+kilobytes: see `app.providers.wires.gemini`."""
 NAMELESS: Final = "unnamed_tool"
 """Providers refuse a call without a name in what they are sent."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.providers.provider import Wire
 from app.tools.tool import OutcomeUnknown, ToolUnavailable
 from tests.runs.tools.talk import CHAT, answer, assert_well_formed, awaiting, opened, results, sent
 from tests.tools.scripted import CITY, Away, Scripted, ToolPlay
@@ -459,3 +460,27 @@ async def test_a_model_is_told_the_beginning_of_a_large_result_also_in_later_tur
     assert told[0] == told[1]
     assert told[0][0].endswith(" [cut here: the result has 50011 characters]")
     assert len(told[0][0]) < 1100
+
+
+async def test_geminis_signature_comes_back_with_its_call(sqlite_url: str, tmp_path: Path) -> None:
+    """Newer models of Google's refuse the step after a call without it."""
+    gemini, signature = Wire.GEMINI.value, "c2lnbmF0dXJl" * 400
+    source = Scripted({"look": ToolPlay(result={"n": 1})})
+    calls = (Call("", "pick_date"), Call("", "look"))
+    async with opened(sqlite_url, tmp_path, source) as story:
+        await story.store_key(gemini)
+        conversation = await story.conversation()
+        story.upstream.scripts = [Answer(tool_calls=calls, signature=signature), Answer(texts=("So.",)), Answer()]
+        sending = asyncio.create_task(story.send(conversation, provider=gemini, tools=[OWN]))
+        run_id = await awaiting(story, conversation, 1)
+        (waiting,) = (await story.http.get(f"/api/chat/runs/{run_id}/")).json()["awaited"]
+        assert (await answer(story, run_id, {"tool_call_id": waiting["tool_call_id"], "result": 1})).status_code == 202
+        stream = await sending
+        await story.send(conversation, provider=gemini, message="Sure?")
+    assert stream.last["type"] == "run.completed"
+    for number in (1, 2):
+        contents = story.upstream.calls[number].body["contents"]
+        made, results_ = contents[1]["parts"], contents[2]["parts"]
+        assert [part.get("thoughtSignature") for part in made if "functionCall" in part] == [signature, None]
+        ids = [part["functionCall"]["id"] for part in made if "functionCall" in part]
+        assert [part["functionResponse"]["id"] for part in results_ if "functionResponse" in part] == ids
