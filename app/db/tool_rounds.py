@@ -174,9 +174,15 @@ async def close_calls(session: AsyncSession, run_id: UUID, statuses: Sequence[st
 
 
 async def end_calls(
-    session: AsyncSession, run_id: UUID, statuses: Sequence[str], row_ids: Sequence[UUID]
+    session: AsyncSession, run_id: UUID, statuses: Sequence[str], row_ids: Sequence[UUID], *, epoch: int
 ) -> dict[UUID, tuple[str, str]]:
-    """Do as `close_calls`, and give status and content of the calls among `row_ids` that are over then."""
+    """Do as `close_calls`, and give status and content of the calls among `row_ids` that are over then.
+
+    Nothing where the run is not in hand here any more: the calls are somebody else's.
+    """
+    held = (Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
+    if await session.scalar(select(Run.id).where(*held)) is None:
+        return {}
     await close_calls(session, run_id, statuses)
     over = select(Message.id, Message.status, Message.content).where(
         Message.id.in_(row_ids), Message.status.not_in(OPEN)

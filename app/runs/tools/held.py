@@ -97,4 +97,5 @@ class HeldCalls:
     def _told(self, status: str, content: str) -> Told | None:
         if status in {tool_rounds.APPROVED, tool_rounds.WRITING}:
             return None
-        return told(ToolResult(value=orjson.loads(content), failed=status != tool_rounds.SENT), self._limits)
+        went_well = status in {tool_rounds.SENT, tool_rounds.CLOSED[tool_rounds.SENT][0]}
+        return told(ToolResult(value=orjson.loads(content), failed=not went_well), self._limits)

@@ -72,7 +72,14 @@ class Ledger:
         Nothing where the database is away: the end of the run, or who finds it, does the same.
         """
         row_ids = [call.row_id for call in calls]
-        job = partial(tool_rounds.end_calls, run_id=self._run.run_id, statuses=statuses, row_ids=row_ids)
+        run = self._run
+        job = partial(
+            tool_rounds.end_calls,
+            run_id=run.run_id,
+            statuses=statuses,
+            row_ids=row_ids,
+            epoch=run.journal.epoch,
+        )
         try:
             async with asyncio.timeout(CLOSE_S):
                 return await self._database.do(job)
