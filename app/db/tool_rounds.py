@@ -181,7 +181,7 @@ async def end_calls(
     Nothing where the run is not in hand here any more: the calls are somebody else's.
     """
     held = (Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
-    if await session.scalar(select(Run.id).where(*held)) is None:
+    if await session.scalar(select(Run.id).where(*held).with_for_update()) is None:
         return {}
     await close_calls(session, run_id, statuses)
     over = select(Message.id, Message.status, Message.content).where(
