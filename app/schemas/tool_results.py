@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from app.schemas.body import Body
 
@@ -17,6 +17,8 @@ class ToolResultBody(Body):
     Of one that the caller carries out: `result`, which is any JSON, or `error`, which says why there is none. Of one
     that waits for approval: `approved`; where it is false, `error` may tell the model why.
     """
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 2})
 
     tool_call_id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
     result: Any = None

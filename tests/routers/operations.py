@@ -72,7 +72,13 @@ async def make_ids(gateway: Gateway, http: httpx.AsyncClient) -> dict[str, str]:
 
 async def _add_result(gateway: Gateway, conversation_id: UUID, run_id: UUID) -> None:
     """Add a call whose result is the one that the example sends: the same again is served."""
-    call = {"role": "tool", "content": "null", "tool_call_id": EXAMPLE, "name": "noop", "status": "completed"}
+    call = {
+        "role": "tool",
+        "content": json.dumps(EXAMPLE),
+        "tool_call_id": EXAMPLE,
+        "name": "noop",
+        "status": "completed",
+    }
     place = {"conversation_id": conversation_id, "run_id": run_id, "seq": 90, "created_at": utc_now()}
     async with gateway.services.database.write() as session:
         session.add(Message(id=uuid4(), **place, **call))
@@ -111,10 +117,13 @@ def _example(document: dict[str, Any], schema: dict[str, Any]) -> Any:
     if "anyOf" in schema:
         return _example(document, schema["anyOf"][0])
     if schema.get("type") == "object":
-        return {name: _example(document, schema["properties"][name]) for name in schema.get("required", ())}
+        required: list[str] = schema.get("required", [])
+        others = [name for name in schema.get("properties", ()) if name not in required]
+        wanted = required + others[: max(0, schema.get("minProperties", 0) - len(required))]
+        return {name: _example(document, schema["properties"][name]) for name in wanted}
     if schema.get("type") == "array":
         return [_example(document, schema["items"])]
-    assert schema.get("type") == "string", f"no example for {schema}"
+    assert schema.get("type", "string") == "string", f"no example for {schema}"
     texts = {"uuid": "00000000-0000-4000-8000-00000000000a", "date": "2027-03-11"}
     plain = schema.get("enum", [EXAMPLE.ljust(schema.get("minLength", 0), "x")])[0]
     return texts.get(schema.get("format", ""), plain)

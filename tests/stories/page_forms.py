@@ -96,6 +96,7 @@ FORMS: Final[dict[str, tuple[int, Any]]] = {
         {
             "tools": [{"name": str, "description": str, "source": str, "writes": bool}],
             "sources": [{"name": str, "available": bool, "reason": (str, None)}],
+            "tool_approval": str,
         },
     ),
     "GET /api/chat/conversations/": (200, [LINE]),
