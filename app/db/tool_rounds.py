@@ -20,6 +20,8 @@ from app.events import RunStatus
 
 RUNNING: Final = "running"
 WRITING: Final = "writing"
+QUEUED: Final = "queued"
+"""It may change something, and waits until others of its step are over; it becomes `WRITING` before it is made."""
 AWAITED: Final = "awaited"
 """The caller carries it out."""
 ASKED: Final = "asked"
@@ -37,6 +39,7 @@ NOT_KNOWN: Final = {
 CLOSED: Final[dict[str, tuple[Literal["completed", "failed", "unknown"], dict[str, Any] | None]]] = {
     RUNNING: ("failed", {"error": "This call was not finished."}),
     WRITING: ("unknown", NOT_KNOWN),
+    QUEUED: ("failed", {"error": "This call was not carried out."}),
     AWAITED: ("failed", {"error": "No result of this call was sent."}),
     ASKED: ("failed", {"error": "This call was not approved."}),
     APPROVED: ("failed", {"error": "This call was not carried out."}),
@@ -55,7 +58,7 @@ ANSWERED: Final = (APPROVED, SENT, SENT_FAILED)
 """Those of one for which it has, and the process that has the run in hand has not."""
 STAYING: Final = (*HELD, *ANSWERED)
 """Those of a call that another process can go on with."""
-ENDING: Final = (RUNNING, WRITING)
+ENDING: Final = (RUNNING, WRITING, QUEUED)
 """Those of a call that ends with the process that makes it."""
 _UNSYNCHRONIZED: Final = {"synchronize_session": False}
 
@@ -68,7 +71,7 @@ class NewCall:
     call_id: str
     name: str
     status: str
-    """`RUNNING`, `WRITING`, `AWAITED` or `ASKED`."""
+    """`RUNNING`, `WRITING`, `QUEUED`, `AWAITED` or `ASKED`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +153,9 @@ async def put_result(session: AsyncSession, *, row_id: UUID, status: str, conten
 
 
 async def dispatch(session: AsyncSession, *, row_id: UUID, run_id: UUID, epoch: int) -> bool:
-    """Note that an approved call is being made; False where the run is not in hand here any more."""
+    """Note that a call which was approved, or had to wait, is being made; False where the run is not in hand here."""
     held = (Run.id == run_id, Run.epoch == epoch, Run.status == RunStatus.RUNNING.value)
-    stands = Message.status.in_((APPROVED, WRITING))  # the latter by a try whose outcome was not known
+    stands = Message.status.in_((APPROVED, QUEUED, WRITING))  # the latter by a try whose outcome was not known
     mine = update(Message).where(Message.id == row_id, stands, select(Run.id).where(*held).exists())
     stored: Any = await session.execute(mine.values(status=WRITING), execution_options=_UNSYNCHRONIZED)
     return bool(stored.rowcount)

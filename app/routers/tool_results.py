@@ -34,7 +34,7 @@ async def send_tool_results(
 
     taken = await services.database.do(job)
     services.runner.wakeups.tell(answers_topic(run_id))
-    if not taken.awaited and not taken.over:
+    if not taken.over:
         request_id: str = request.state.request_id
         await services.runner.go_on(caller.user_id, run_id, session=caller.session, request_id=request_id)
     return ToolResultsAnswer(

@@ -53,8 +53,8 @@ class Begun:
     """None for a message that waits for its turn: by then there is more of it."""
     used_ids: frozenset[str] = frozenset()
     """Of the tool calls that the run has made already."""
-    answered: Sequence[Call] = ()
-    """Those of them for which the caller has answered, and that come before the model is asked."""
+    staying: Sequence[Call] = ()
+    """Those of them that another process has left to go on with, before the model is asked."""
 
 
 @final
@@ -141,8 +141,8 @@ class Carrier:
                 clock=self.clock,
                 used_ids=begun.used_ids,
             )
-            if begun.answered:
-                await steps.finish(begun.answered)
+            if begun.staying:
+                await steps.finish(begun.staying)
                 history = await wait_for_history(self.database, self.limits, send, run.message_id)
             chars = self.tool_limits.model_chars
             script = await make_script(self.voyage, self.limits, send, history, box.specs, result_chars=chars)

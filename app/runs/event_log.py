@@ -52,7 +52,6 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Give up what it holds."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ class EventLog:
             self._work.clear()
             self._hurry.clear()
             marked, self._marked = self._marked, {}
-            taken = [_Batch(journal, entries) for journal in marked if (entries := journal.take())]
+            taken = [_Batch(journal, entries) for journal in marked if (entries := _take(journal))]
             self._in_hand = True
             for part in _parts(taken):
                 try:
@@ -281,6 +280,15 @@ def _first_part(backlog: Iterable[_Batch]) -> list[_Batch]:
         if events >= TRANSACTION_EVENTS:
             break
     return part
+
+
+def _take(journal: Journal) -> Sequence[Entry]:
+    """Number what is pending of a run; an event that cannot be written costs its own run only."""
+    try:
+        return journal.take()
+    except Exception as bug:  # noqa: BLE001 - see above
+        _refuse([_Batch(journal, ())], bug)
+        return ()
 
 
 def _refuse(waiting: Iterable[_Batch], bug: Exception) -> frozenset[UUID]:

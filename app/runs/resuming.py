@@ -29,8 +29,8 @@ class LeftBehind:
     said: str
     usage: Usage | None
     call_ids: frozenset[str]
-    answered: Sequence[Call]
-    """Calls of its last step for which its caller has answered."""
+    staying: Sequence[Call]
+    """Calls of its last step with which this process can go on."""
 
 
 async def read_left(session: Session, run: Run) -> LeftBehind:
@@ -49,7 +49,7 @@ async def read_left(session: Session, run: Run) -> LeftBehind:
         said="".join(message.content for message in earlier),
         usage=_usage_of(earlier),
         call_ids=frozenset(row.tool_call_id or "" for row in rows),
-        answered=[stored_call(row.id, row.tool_call_id or "", earlier[-1].tool_calls or ()) for row in held],
+        staying=[stored_call(row.id, row.tool_call_id or "", earlier[-1].tool_calls or ()) for row in held],
     )
 
 

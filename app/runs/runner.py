@@ -124,7 +124,7 @@ class Runner:
         """Take a run into hand that has waited for its caller and whose process is gone.
 
         Nothing is changed where somebody has it in hand, or it is over. Raises `NotFound`, `TooManyRuns`,
-        `ServerShutdown` and `StorageUnavailable`. The caller has checked that it waits for nothing more.
+        `ServerShutdown` and `StorageUnavailable`.
         """
         if self.hub.has(run_id):
             return
@@ -173,7 +173,7 @@ class Runner:
         carrier = self._carrier()
         answer = carrier.new_answer(run, plan)
         answer.resume(attempts=stored.attempts or (), said=left_behind.said, usage=left_behind.usage)
-        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids, left_behind.answered), answer)
+        await carrier.carry(run, send, Begun(plan, 0, history, left_behind.call_ids, left_behind.staying), answer)
 
     async def _start(self, send: SendMessage, left: Left | None) -> LiveRun | Earlier:
         if send.claim is not None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final, final
 
-from app.db.tool_rounds import ASKED, AWAITED, ENDING, OPEN, RUNNING, WRITING, Said
+from app.db.tool_rounds import ASKED, AWAITED, ENDING, HELD, OPEN, QUEUED, RUNNING, WRITING, Said
 from app.errors import Interrupted, ToolLoopLimit
 from app.events import ContextTruncated, FinishReason
 from app.providers.model import ChatMessage
@@ -69,6 +69,8 @@ class Steps:
         self._left_out = 0
         self._open: dict[str, Call] = {}
         """Those of the round without a result."""
+        self._waiting: set[str] = set()
+        """Ids of those among them that are not told to be made yet, though they may be."""
 
     async def run(self, script: Script, elsewhere: Callable[[Script, Plan], Elsewhere]) -> None:
         """Ask the model, and again after each round of calls.
@@ -108,7 +110,7 @@ class Steps:
         return [] if ends else calls
 
     async def finish(self, calls: Sequence[Call]) -> None:
-        """Go on with the calls of the run's last step for which its caller has answered; raises as `run`."""
+        """Go on with calls of the run's last step that another process has left; raises as `run`."""
         round_ = self._new_round()
         self._open = {call.id: call for call in calls}
         self._held.hold(calls)
@@ -120,7 +122,7 @@ class Steps:
         answer.end()
         text = answer.draft.message_content
         round_ = self._new_round()
-        statuses = [(call, await self._status(call, round_)) for call in calls]
+        statuses = await self._statuses(round_, calls)
         async with self._ended_open():
             await undivided(self._begin(self._said(text, calls), statuses))
             told = await self._results(round_, calls)
@@ -133,7 +135,7 @@ class Steps:
         return replace(script, whole=(*script.whole, made, *results), tool_choice=None)
 
     def _new_round(self) -> ToolRound:
-        return ToolRound(self._box, self._tool_limits, self._admit, self._tell)
+        return ToolRound(self._box, self._tool_limits, self._admit, self._start, self._tell)
 
     async def _begin(self, said: Said, statuses: Sequence[tuple[Call, str]]) -> None:
         """Store the calls, then show them."""
@@ -142,9 +144,10 @@ class Steps:
         self._answer.step(next_message_id)
         self._open = {call.id: call for call, _ in statuses}
         self._used_ids.update(self._open)
-        self._held.hold(call for call, status in statuses if status in (AWAITED, ASKED))
+        self._held.hold(call for call, status in statuses if status in HELD)
+        self._waiting = {call.id for call, status in statuses if status == QUEUED}
         for call, status in statuses:
-            if not self._held.holds(call):
+            if status in (RUNNING, WRITING):
                 self._show_start(call, writes=status == WRITING)
         for status, event in ((AWAITED, ToolsAwaited), (ASKED, ApprovalAwaited)):
             held = [call for call, its in statuses if its == status]
@@ -152,6 +155,16 @@ class Steps:
                 told = tuple(call.as_asked() for call in held)
                 expires_in_s = self._tool_limits.wait_s
                 self._run.journal.append(event(message_id=self._made_in, calls=told, expires_in_s=expires_in_s))
+
+    async def _statuses(self, round_: ToolRound, calls: Sequence[Call]) -> list[tuple[Call, str]]:
+        statuses: list[tuple[Call, str]] = []
+        begun = 0
+        for call in calls:
+            status = await self._status(call, round_)
+            begun += status not in HELD
+            waits = status == WRITING and begun > self._tool_limits.at_once
+            statuses.append((call, QUEUED if waits else status))
+        return statuses
 
     async def _status(self, call: Call, round_: ToolRound) -> str:
         limits = self._tool_limits
@@ -176,13 +189,18 @@ class Steps:
             return None
         told = await self._held.answer(call)
         if told is None:
-            await undivided(self._dispatch(call))
-            return None
-        await self._tell(call, told)
+            self._waiting.add(call.id)
+        else:
+            await self._tell(call, told)
         return told
+
+    async def _start(self, call: Call) -> None:
+        if call.id in self._waiting:
+            await undivided(self._dispatch(call))
 
     async def _dispatch(self, call: Call) -> None:
         await self._ledger.dispatch(call)
+        self._waiting.discard(call.id)
         self._show_start(call, writes=True)
 
     @asynccontextmanager

@@ -199,6 +199,9 @@ class VoyageClient:
             if response.status == _NO_CONTENT:
                 return VoyageAnswer(status=response.status, data=None)
             return VoyageAnswer(status=response.status, data=await _read(response))
+        except VoyageAway as away:
+            away.sent = response.status // 100 in _MAY_BE_DONE
+            raise
         finally:
             response.close()
 
@@ -214,6 +217,10 @@ class VoyageClient:
         finally:
             # A body that was read to its end has already given its connection back to the pool.
             response.close()
+
+
+_MAY_BE_DONE: Final = frozenset({2, 5})
+"""Classes of statuses of a change that was made, or that may have been: a proxy's 504 comes after the commit."""
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:

@@ -83,14 +83,14 @@ async def test_places_without_a_location_are_those_of_the_trip_and_stay_so(datab
     ]
 
 
-async def test_where_nobody_can_tell_the_model_asks_and_the_next_answer_is_a_place(
+async def test_where_nobody_can_tell_the_model_asks_and_the_destination_tells_it_the_next_time(
     database_url: str, tmp_path: Path
 ) -> None:
     async with visit(database_url, tmp_path) as here:
         conversation = await here.story.conversation()
         first = await asked(here, conversation, message="Find me a place to eat", collection_id=here.empty_trip)
         said = here.story.upstream.calls[-1].body["messages"][-1]
-        second = await asked(here, conversation, message="Lisbon", collection_id=here.empty_trip)
+        second = await asked(here, conversation, message="In Lisbon", destination="Lisbon; Porto")
         bubbles = rebuilt(await here.story.messages(conversation))
 
     assert [one["result"] for one in first.shown.tool_results] == [{"error": "location is required"}]

@@ -31,6 +31,8 @@ class State:
         self.calls: list[tuple[str, str]] = []
         """The user and the name."""
         self.effects = 0
+        self.busy = 0
+        """Pages that are being made."""
 
 
 STATE = State()
@@ -60,12 +62,17 @@ class Handler(BaseHTTPRequestHandler):
                     "open": len(STATE.sessions),
                     "calls": STATE.calls,
                     "effects": STATE.effects,
+                    "busy": STATE.busy,
                 }
                 self._json(200, seen)
             return
         with STATE.workers:
-            if self.path == "/page/":
-                time.sleep(0.02)
+            if self.path.startswith("/page/"):
+                with STATE.lock:
+                    STATE.busy += 1
+                time.sleep(float(self.path.partition("seconds=")[2] or 0.02))
+                with STATE.lock:
+                    STATE.busy -= 1
                 self._json(200, {"page": True})
                 return
             self._note("GET")

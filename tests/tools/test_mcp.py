@@ -221,6 +221,28 @@ async def test_who_is_refused_the_list_is_told_what_to_do(django: Django) -> Non
         await called(McpSource(django.server), "who", user="out")
 
 
+async def test_parallel_calls_on_a_forgotten_session_are_all_made_again(django: Django) -> None:
+    async with McpSource(django.server).open(ToolCaller(user_id="ada")) as session:
+        await session.list()
+        await session.call("forget", {}, seconds=3)
+        results = await asyncio.gather(*(session.call("write", {}, seconds=5) for _ in range(4)))
+    assert [result.value for result in results] == [{"user": "ada"}] * 4
+    assert (await django.closed())["effects"] == 4
+
+
+async def test_a_server_that_gives_no_list_in_time_is_left_alone(django: Django) -> None:
+    source = McpSource(replace(django.server, list_s=0.3))
+    held = [asyncio.create_task(django.http.get("/page/?seconds=2")) for _ in range(2)]
+    async with asyncio.timeout(10):
+        while (await django.state())["busy"] < 2:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+    with pytest.raises(ToolUnavailable, match=r"gave no list of its tools within 0\.3 seconds"):
+        await called(source, "who")
+    await asyncio.gather(*held)
+    with pytest.raises(ToolUnavailable, match="cannot be reached"):
+        await called(source, "who", user="ben")
+
+
 async def test_what_writes_is_told_by_the_server_or_the_operator(django: Django) -> None:
     async with McpSource(replace(django.server, prefix="trips_")).open(ToolCaller(user_id="ada")) as session:
         tools = {tool.name: tool for tool in await session.list()}

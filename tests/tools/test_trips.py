@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -293,6 +294,80 @@ async def test_voyages_refusals_are_typed(desk: Desk) -> None:
     async with VoyageClient("http://127.0.0.1:9", seconds=0.3) as client:
         with pytest.raises(ToolUnavailable, match="cannot be reached"):
             await Desk(desk.rest, VoyageTools(client)).call("list_trips")
+
+
+def answering(method: str, path: str, response: web.HTTPException) -> Any:
+    """Give what has Voyage answer so to some requests, without doing anything."""
+
+    async def answer(request: web.Request) -> None:
+        if request.method == method and request.path.startswith(path):
+            raise response
+
+    return answer
+
+
+@pytest.mark.parametrize("response", [web.HTTPGatewayTimeout(), web.HTTPBadGateway(), web.HTTPOk(text="<html>")])
+async def test_a_change_that_voyage_may_have_made_has_no_known_outcome(desk: Desk, response: web.HTTPException) -> None:
+    trip = desk.rest.trip("ann")
+    desk.rest.delay = answering("POST", "/api/lodging/", response)
+    with pytest.raises(OutcomeUnknown):
+        await desk.call("add_lodging", collection_id=trip, name="H")
+
+
+@pytest.mark.parametrize("response", [web.HTTPFound("/login"), web.HTTPTooManyRequests(), web.HTTPBadGateway()])
+async def test_what_was_added_is_said_where_its_day_failed(desk: Desk, response: web.HTTPException) -> None:
+    trip = desk.rest.trip("ann")
+    desk.rest.delay = answering("POST", "/api/itineraries/", response)
+    for tool, arguments in (
+        ("add_lodging", {"name": "H", "itinerary_date": "2027-03-11"}),
+        ("add_to_itinerary", {**PLACE, "date": "2027-03-11"}),
+    ):
+        result = await desk.call(tool, collection_id=trip, **arguments)
+        assert (result.failed, result.retryable) == (True, False)
+        assert f"{arguments['name']} was added to the trip, but not to 2027-03-11" in result.value["error"]
+    assert (len(desk.rest.lodging), len(desk.rest.locations)) == (1, 1)
+
+
+async def test_a_place_whose_trips_voyage_does_not_tell_keeps_them(desk: Desk) -> None:
+    first, second = desk.rest.trip("ann"), desk.rest.trip("ann")
+    await desk.done("add_to_itinerary", collection_id=first, **PLACE, date="2027-03-11")
+    (known,) = desk.rest.locations
+    desk.rest.delay = answering("GET", f"/api/locations/{known}/", web.HTTPForbidden(text="{}"))
+    await desk.refused("add_to_itinerary", collection_id=second, **PLACE, date="2027-03-11")
+    assert desk.rest.locations[known]["collections"] == [first]
+
+
+async def test_what_was_late_before_anything_was_sent_has_changed_nothing(desk: Desk) -> None:
+    trip = desk.rest.trip("ann")
+
+    async def hang(_: web.Request) -> None:
+        await asyncio.sleep(3600)
+
+    desk.rest.delay = hang
+    caller = ToolCaller(user_id="ann", session=Secret(f"ann{'0' * 20}"), collection_id=trip)
+    async with desk.tools.open(caller) as session:
+        with pytest.raises(ToolUnavailable, match="Nothing was changed"):
+            await session.call("add_lodging", {"collection_id": trip, "name": "H"}, seconds=0.2)
+    assert desk.rest.writes == []
+
+
+async def test_two_conversations_change_a_trip_one_after_the_other(desk: Desk) -> None:
+    trip = desk.rest.trip("ann", members=("ben",))
+    under_way = most = 0
+
+    async def slow(request: web.Request) -> None:
+        nonlocal under_way, most
+        if request.method == "POST":
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.02)
+            under_way -= 1
+
+    desk.rest.delay = slow
+    await asyncio.gather(
+        *(desk.done("add_lodging", user, collection_id=trip, name=user) for user in ("ann", "ben") for _ in range(3))
+    )
+    assert (most, len(desk.rest.lodging)) == (1, 6)
 
 
 JSON = st.recursive(

@@ -108,7 +108,7 @@ async def _put_approval(session: Session, row: Message, one: Given, field: str, 
         text = "The caller carries this call out itself: it needs no approval."
         raise _refused(field, text, "Send result or error in place of approved.")
     elif _was_denied(row) == (status == tool_rounds.APPROVED) or row.content == _NOT_APPROVED:
-        text = _OVER if over else "Of this call the opposite was said before."
+        text = _OVER if over else "This call was not asked about, or the opposite was said before."
         raise _refused(field, text, "Leave it out.", status=409)
 
 

@@ -52,11 +52,11 @@ async def open_box(
     Of two tools with one name the first source's counts, and `besides` are names that are taken already.
     """
     async with AsyncExitStack() as stack:
-        sessions = {source.name: await stack.enter_async_context(source.open(caller)) for source in sources}
-        lists = await asyncio.gather(*(_listed(name, session, limits.list_s) for name, session in sessions.items()))
+        sessions = [(source.name, await stack.enter_async_context(source.open(caller))) for source in sources]
+        lists = await asyncio.gather(*(_listed(name, session, limits.list_s) for name, session in sessions))
         offered: dict[str, Offered] = {}
         missing: dict[str, str] = {}
-        for (name, session), found in zip(sessions.items(), lists, strict=True):
+        for (name, session), found in zip(sessions, lists, strict=True):
             if isinstance(found, str):
                 missing[name] = found
                 continue

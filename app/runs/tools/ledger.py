@@ -54,7 +54,7 @@ class Ledger:
             raise Interrupted
 
     async def dispatch(self, call: Call) -> None:
-        """Store that a call which its caller has approved is being made; raises as `begin`."""
+        """Store that a call which was approved, or had to wait, is being made; raises as `begin`."""
         run = self._run
         job: Job[bool] = partial(tool_rounds.dispatch, row_id=call.row_id, run_id=run.run_id, epoch=run.journal.epoch)
         if not await self._patiently(lambda: self._database.do(job)):

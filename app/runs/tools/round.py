@@ -6,6 +6,7 @@ from typing import Any, Final, final
 
 import structlog
 
+from app.errors import ToolExecutionError
 from app.runs.tools.box import Offered, ToolBox
 from app.runs.tools.call import Call
 from app.runs.tools.limits import ToolLimits
@@ -16,6 +17,7 @@ from app.tools.tool import OutcomeUnknown, ToolUnavailable
 SPARE_S: Final = 2.0
 """What a call may take beyond its own deadline before it is given up: it ends itself, and knows better how."""
 Admit = Callable[[Call], Awaitable[Told | None]]
+Start = Callable[[Call], Awaitable[None]]
 Tell = Callable[[Call, Told], Awaitable[None]]
 _log: Final[Any] = structlog.get_logger(__name__)
 
@@ -24,15 +26,16 @@ _log: Final[Any] = structlog.get_logger(__name__)
 class ToolRound:
     """Carries out the calls of a step; each exactly once."""
 
-    def __init__(self, box: ToolBox, limits: ToolLimits, admit: Admit, tell: Tell) -> None:
+    def __init__(self, box: ToolBox, limits: ToolLimits, admit: Admit, start: Start, tell: Tell) -> None:
         """Take the tools, and who decides about each call and who is told of it.
 
-        `admit` waits until the call may be made, or gives its result where it is not to be made here. `tell` stores
-        what came of it, then shows it.
+        `admit` waits until the call may be made, or gives its result where it is not to be made here. `start` is told
+        right before it is made; `tell` stores what came of it, then shows it.
         """
         self._box = box
         self._limits = limits
         self._admit = admit
+        self._start = start
         self._tell = tell
         self._free = asyncio.Semaphore(limits.at_once)
 
@@ -45,7 +48,9 @@ class ToolRound:
         """Carry out the calls and give what came of each, in their order; being cancelled cancels all of them."""
         tasks = [asyncio.create_task(self._run(call), name=f"tool call {call.index}") for call in calls]
         try:
-            over, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            over, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            if rest and any(isinstance(task.exception(), ToolExecutionError) for task in over):
+                await asyncio.wait(rest)  # somebody did not answer in time: what is under way has deadlines of its own
             for task in over:
                 task.result()
         finally:
@@ -76,6 +81,7 @@ class ToolRound:
         if given is not None:
             return given
         async with self._free:
+            await self._start(call)
             result = await self.refusal(call) or await self._called(self._box.offered[call.name], call)
         await self._tell(call, result)
         return result

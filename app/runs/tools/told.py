@@ -11,8 +11,8 @@ from app.tools.tool import ToolResult
 
 Status = Literal["completed", "failed", "unknown"]
 CUT: Final = " [cut here: the result has {chars} characters]"
-MAX_DEPTH: Final = 200
-"""How deep a result may be nested; readers of it give up somewhere beyond."""
+_AROUND: Final = 50
+"""Levels of nesting that are kept free around a result: it becomes a part of events, which must be written too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,13 @@ class Told:
 
 def told(result: ToolResult, limits: ToolLimits) -> Told:
     """Give what is told of a tool's answer; one that is too large, or no JSON, is told as a failure."""
+    nested: Any = result.value
+    for _ in range(_AROUND):
+        nested = [nested]
     try:
-        text = orjson.dumps(result.value)
+        text = orjson.dumps(nested)[_AROUND:-_AROUND]
     except (orjson.JSONEncodeError, RecursionError):
-        return failed("The tool answered something that is no JSON.", limits)
+        return failed("The tool answered something that is no JSON, or too deep.", limits)
     if len(text) > limits.shown_bytes:
         start = text[: limits.model_chars].decode("utf-8", "ignore")
         large = f"The result is too large: {len(text):,} bytes, and {limits.shown_bytes:,} are shown at most."

@@ -17,6 +17,11 @@ _DENIED: Final = frozenset({401, 403})
 _log: Final[Any] = structlog.get_logger(__name__)
 
 
+def unreachable(server: McpServer) -> ToolUnavailable:
+    """Give the error for a server that does not answer."""
+    return ToolUnavailable(f"{server.label} cannot be reached. Try again later, or ask its operator.")
+
+
 @final
 class Connection:
     """Owns its task between `open` and `close`.
@@ -42,7 +47,7 @@ class Connection:
                 return await asyncio.shield(self._opened)
         except TimeoutError:
             await self.close()
-            raise ToolUnavailable(self._away()) from None
+            raise unreachable(self._server) from None
 
     async def close(self) -> None:
         """End the session at the server, within a bounded time."""
@@ -71,10 +76,7 @@ class Connection:
             return ToolUnavailable(text, status=status)
         if status is not None:
             return ToolUnavailable(f"{self._server.label} answered with HTTP {status}.", status=status)
-        return ToolUnavailable(self._away())
-
-    def _away(self) -> str:
-        return f"{self._server.label} cannot be reached. Try again later, or ask its operator."
+        return unreachable(self._server)
 
     async def _own(self) -> None:
         ATTEMPT.set(self._opening)

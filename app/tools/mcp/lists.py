@@ -23,7 +23,10 @@ class Lists:
     def find(self, user_id: str) -> Sequence[Tool] | None:
         """Give a user's list, None where it is not known or too old."""
         known = self._lists.get(user_id)
-        return known[1] if known is not None and self._monotonic() - known[0] < self._seconds else None
+        if known is not None and self._monotonic() - known[0] >= self._seconds:
+            del self._lists[user_id]
+            return None
+        return None if known is None else known[1]
 
     def keep(self, user_id: str, tools: Sequence[Tool]) -> None:
         """Remember a user's list."""

@@ -7,8 +7,8 @@ from typing import Any, Final, final
 import structlog
 
 from app.tools.mcp.attempt import ATTEMPT, Attempt
-from app.tools.mcp.connection import Connection
-from app.tools.mcp.fitness import MAX_DESCRIPTION_CHARS, is_fit
+from app.tools.mcp.connection import Connection, unreachable
+from app.tools.mcp.fitness import MAX_DESCRIPTION_CHARS, fit
 from app.tools.mcp.lists import Lists
 from app.tools.mcp.rest import Rest
 from app.tools.mcp.result import result_of
@@ -24,6 +24,7 @@ _REFUSALS: Final = range(300, 500)
 _REQUEST_TIMEOUT: Final = 408
 _OF_THE_CLIENT: Final = frozenset({-32700, -32600, -32001, -32000})
 """Codes with which the client itself says that it could not read an answer, or that none came."""
+_LATE: Final = -32001
 _NOT_TAKEN: Final = frozenset({-32601, -32602})
 """No such method or tool; arguments that do not fit."""
 _log: Final[Any] = structlog.get_logger(__name__)
@@ -49,22 +50,31 @@ class McpSession:
         """Give the tools; raises `ToolUnavailable`."""
         known = self._lists.find(self._caller.user_id)
         if known is None:
-            async with asyncio.timeout(self._server.list_s):
-                known = await self._listed()
+            try:
+                async with asyncio.timeout(self._server.list_s):
+                    known = await self._listed()
+            except TimeoutError:
+                self._leave()
+                self._rest.begin()
+                late = f"{self._server.label} gave no list of its tools within {self._server.list_s:g} seconds."
+                raise ToolUnavailable(late) from None
             self._lists.keep(self._caller.user_id, known)
         return known
 
     async def call(self, name: str, arguments: Mapping[str, Any], *, seconds: float) -> ToolResult:
         """Call one; raises `ToolUnavailable` and `OutcomeUnknown`."""
         bare = name.removeprefix(self._server.prefix)
+        client, connection = await self._connected()
         try:
-            return await self._asked(bare, arguments, seconds)
+            return await _asked(client, connection, bare, arguments, seconds)
         except ToolUnavailable as away:
-            if away.status != _GONE or self._connection is None or not self._connection.has_session:
+            if away.status != _GONE or not connection.has_session:
                 raise
         # The server has forgotten the session, and so has done nothing. Others may still wait for answers on it.
-        self._leave()
-        return await self._asked(bare, arguments, seconds)
+        if connection is self._connection:
+            self._leave()
+        client, connection = await self._connected()
+        return await _asked(client, connection, bare, arguments, seconds)
 
     async def close(self) -> None:
         """End the sessions at the server."""
@@ -72,21 +82,6 @@ class McpSession:
             self._leave()
             left, self._left = self._left, ()
         await asyncio.gather(*(connection.close() for connection in left))
-
-    async def _asked(self, name: str, arguments: Mapping[str, Any], seconds: float) -> ToolResult:
-        client, connection = await self._connected()
-        attempt = Attempt()
-        before = ATTEMPT.set(attempt)
-        try:
-            answer = await client.call_tool(name, dict(arguments), read_timeout_seconds=seconds)
-        except Exception as failure:
-            said = _said(failure, attempt.refused)
-            if said is not None:
-                return ToolResult(value={"error": said}, failed=True)
-            raise _failure(connection, attempt.refused) from failure
-        finally:
-            ATTEMPT.reset(before)
-        return result_of(answer)
 
     async def _listed(self) -> Sequence[Tool]:
         client, connection = await self._connected()
@@ -96,11 +91,13 @@ class McpSession:
             tools = await self._pages(client)
         except Exception as failure:
             self._leave()
+            if getattr(failure, "code", None) == _LATE:
+                self._rest.begin()
             silent = ToolUnavailable(f"{self._server.label} gave no list of its tools.")
             raise (silent if attempt.refused is None else connection.unavailable(attempt.refused)) from failure
         finally:
             ATTEMPT.reset(before)
-        fitting = [tool for tool in tools[:MAX_TOOLS] if is_fit(tool)]
+        fitting = fit(tools[:MAX_TOOLS])
         if len(fitting) < len(tools):
             _log.warning("mcp.tools_left_out", server=self._server.name, count=len(tools) - len(fitting))
         return fitting
@@ -129,9 +126,9 @@ class McpSession:
         async with self._connecting:
             if self._client is None or self._connection is None or self._connection.over:
                 self._leave()
-                connection = Connection(self._server, await self._server.sign_in(self._caller))
                 if not self._rest.over:
-                    raise connection.unavailable(None)
+                    raise unreachable(self._server)
+                connection = Connection(self._server, await self._server.sign_in(self._caller))
                 self._connection = connection
                 try:
                     self._client = await connection.open()
@@ -146,6 +143,27 @@ class McpSession:
         if self._connection is not None:
             self._left = (*self._left, self._connection)
         self._connection, self._client = None, None
+
+
+async def _asked(
+    client: Any,  # noqa: ANN401 - the library's
+    connection: Connection,
+    name: str,
+    arguments: Mapping[str, Any],
+    seconds: float,
+) -> ToolResult:
+    attempt = Attempt()
+    before = ATTEMPT.set(attempt)
+    try:
+        answer = await client.call_tool(name, dict(arguments), read_timeout_seconds=seconds)
+    except Exception as failure:
+        said = _said(failure, attempt.refused)
+        if said is not None:
+            return ToolResult(value={"error": said}, failed=True)
+        raise _failure(connection, attempt.refused) from failure
+    finally:
+        ATTEMPT.reset(before)
+    return result_of(answer)
 
 
 def _failure(connection: Connection, refused: int | None) -> Exception:

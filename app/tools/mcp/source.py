@@ -23,8 +23,8 @@ class McpSource:
 
     @property
     def name(self) -> str:
-        """What the operator calls it."""
-        return self._server.name
+        """What the operator calls it, as in the table: `mcp.<id>`."""
+        return f"mcp.{self._server.name}"
 
     def open(self, caller: ToolCaller) -> AbstractAsyncContextManager[ToolSession]:
         """Give the session of one run."""

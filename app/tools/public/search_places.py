@@ -10,7 +10,7 @@ from app.tools.public.numbers import number
 from app.tools.public.places import Places
 from app.tools.public.point import Point
 from app.tools.public.trip_hint import Hints
-from app.tools.public.wish import place_in, wants_food
+from app.tools.public.wish import wants_food
 from app.tools.tool import Tool, ToolCaller, ToolResult
 from app.voyage.reading import one_line
 
@@ -82,7 +82,7 @@ class SearchPlaces:
         return ToolResult(value=found)
 
     async def _locate(self, asked: str | None, caller: ToolCaller) -> tuple[str | None, Point | None]:
-        """Give what was looked for and where it is: as asked, else as the trip says, else as the person wrote."""
+        """Give what was looked for and where it is: as asked, else as the trip says."""
         tried: dict[str, None] = {}
         async for place in self._guesses(asked, caller):
             if place not in tried:
@@ -101,9 +101,6 @@ class SearchPlaces:
         stop = (await self._hints(caller)).place
         if stop:
             yield stop
-        written = place_in(caller.said)
-        if written:
-            yield written
 
 
 def _category_of(caller: ToolCaller) -> str:

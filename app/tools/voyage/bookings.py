@@ -6,7 +6,7 @@ from typing import Any, Final, final
 
 from app.tools.voyage import shapes
 from app.tools.voyage.arguments import MAX_NAME, Arguments
-from app.tools.voyage.days import check_day, place_on
+from app.tools.voyage.days import check_day, place_after
 from app.tools.voyage.desk import TRIP, Desk, Row, row, rows
 from app.tools.voyage.failure import ToolFailed, required
 
@@ -37,18 +37,15 @@ class Booking:
         fields = self._fields(arguments)
         wanted = {"collection": collection_id, "type": "other", **fields, "name": name}
         day = arguments.day("itinerary_date")
-        async with desk.writing():
+        async with desk.writing(collection_id):
             trip = await desk.member_trip(collection_id)
             if day is not None:
                 check_day(trip, day)
             made = row(await desk.write("POST", self.path, wanted))
             item = None
             if day is not None:
-                try:
-                    item = await place_on(desk, collection_id, self.kind, str(made.get("id")), day)
-                except ToolFailed as failure:
-                    message = f"{name} was added to the trip, but not to {day}: {failure.text}"
-                    raise ToolFailed(message) from None
+                done = f"{name} was added to the trip"
+                item = await place_after(desk, collection_id, self.kind, str(made.get("id")), day, done=done)
         return {"success": True, self.kind: self.shape(made), "itinerary_item": item}
 
     async def update(self, desk: Desk, arguments: Arguments) -> Row:
@@ -58,7 +55,7 @@ class Booking:
         if not fields:
             message = "At least one field to update is required"
             raise ToolFailed(message)
-        async with desk.writing():
+        async with desk.writing(collection_id):
             self._of(await desk.member_trip(collection_id), own_id)
             # Without the trip Voyage takes a member's change for its removal from there.
             wanted = {"collection": collection_id, **fields}
@@ -68,7 +65,7 @@ class Booking:
     async def remove(self, desk: Desk, arguments: Arguments) -> Row:
         """Delete one of a trip, with its entries in the itinerary."""
         collection_id, own_id = self._named(desk, arguments)
-        async with desk.writing():
+        async with desk.writing(collection_id):
             trip = await desk.member_trip(collection_id)
             self._of(trip, own_id)
             entries = (one for one in rows(trip, "itinerary") if one.get("object_name") == self.kind)

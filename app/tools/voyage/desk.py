@@ -1,7 +1,8 @@
 """What the tools of one run know of Voyage, and how they ask it: as the caller, one write at a time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import weakref
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, cast, final
 
@@ -17,18 +18,22 @@ TRIP: Final = "collection_id"
 _OK: Final = 2
 _UNAUTHORIZED: Final = frozenset({401, 403})
 Row = dict[str, Any]
+Locks = MutableMapping[str, asyncio.Lock]
+"""By trip; those that nobody holds may vanish."""
 
 
 @final
 class Desk:
     """The caller's session, and the trip that was read last; dropped after each write."""
 
-    def __init__(self, voyage: VoyageClient, caller: ToolCaller) -> None:
-        """Take the client, and on whose behalf it asks."""
+    def __init__(self, voyage: VoyageClient, caller: ToolCaller, locks: Locks) -> None:
+        """Take the client, on whose behalf it asks, and the locks of trips."""
         self._voyage = voyage
         self._caller = caller
         self._trip: tuple[str, Row] | None = None
-        self._writing = asyncio.Lock()
+        self._locks = locks
+        self._changes = 0
+        self._wrote: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
 
     def collection_id(self, arguments: Arguments) -> str:
         """Give the trip that is meant: the one named, else the conversation's; empty where there is none."""
@@ -36,14 +41,20 @@ class Desk:
             return arguments.uuid("collection_id", otherwise=NO_TRIP)
         return self._caller.collection_id or ""
 
+    @property
+    def has_written(self) -> bool:
+        """Whether the current task has begun to change something."""
+        return asyncio.current_task() in self._wrote
+
     @asynccontextmanager
-    async def writing(self) -> AsyncGenerator[None]:
-        """Hold the right to change something: two changes of one day would collide."""
-        async with self._writing:
+    async def writing(self, collection_id: str) -> AsyncGenerator[None]:
+        """Hold the right to change a trip: two changes of one day would collide, also those of two conversations."""
+        async with self._locks.setdefault(collection_id, asyncio.Lock()):
             self._trip = None  # what is changed is read anew
             try:
                 yield
             finally:
+                self._changes += 1
                 self._trip = None
 
     async def member_trip(self, collection_id: str) -> Row:
@@ -53,12 +64,14 @@ class Desk:
         """
         if self._trip is not None and self._trip[0] == collection_id:
             return self._trip[1]
+        before = self._changes
         answer = await self.get(f"/api/collections/{collection_id}/")
         trip = row(answer.data)
         member = any(one.get("is_current_user") is True for one in rows(trip, "collaborators"))
         if answer.status // 100 != _OK or not member:
             raise ToolFailed(NO_TRIP)
-        self._trip = (collection_id, trip)
+        if before == self._changes:
+            self._trip = (collection_id, trip)
         return trip
 
     async def get(self, path: str) -> VoyageAnswer:
@@ -68,6 +81,13 @@ class Desk:
         except VoyageAway as away:
             raise _explain(away) from None
 
+    async def read(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Read what has to be there; raises as `get`, and `ToolFailed` with Voyage's words where it refuses."""
+        answer = await self.get(path)
+        if answer.status // 100 != _OK:
+            raise ToolFailed(_refusal(answer), retryable=answer.status not in _UNAUTHORIZED)
+        return answer.data
+
     async def write(
         self, method: Literal["POST", "PATCH", "DELETE"], path: str, body: Mapping[str, Any] | None = None
     ) -> Any:  # noqa: ANN401 - JSON
@@ -75,6 +95,8 @@ class Desk:
 
         Raises `ToolFailed` with its words where it refuses, `ToolUnavailable`, and `OutcomeUnknown`.
         """
+        if (task := asyncio.current_task()) is not None:
+            self._wrote.add(task)
         try:
             answer = await self._voyage.send(method, path, self._session, body)
         except VoyageAway as away:

@@ -20,7 +20,7 @@ async def move_itinerary_item(desk: Desk, arguments: Arguments) -> Row:
         raise required(*_MOVING)
     item_id = arguments.uuid("itinerary_item_id", otherwise=NO_ITEM)
     day, at = arguments.day("date") or "", arguments.number("order")
-    async with desk.writing():
+    async with desk.writing(collection_id):
         trip = await desk.member_trip(collection_id)
         moved = _item(trip, item_id)
         check_day(trip, day)
@@ -41,7 +41,7 @@ async def remove_itinerary_item(desk: Desk, arguments: Arguments) -> Row:
     if not collection_id or not arguments.has("itinerary_item_id"):
         raise required(*_MOVING[:2])
     item_id = arguments.uuid("itinerary_item_id", otherwise=NO_ITEM)
-    async with desk.writing():
+    async with desk.writing(collection_id):
         trip = await desk.member_trip(collection_id)
         item = _item(trip, item_id)
         visits = await _visits(desk, trip, item)

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from app.tools.voyage import shapes
 from app.tools.voyage.arguments import MAX_NAME, Arguments
-from app.tools.voyage.days import check_day, default_day, place_on
+from app.tools.voyage.days import check_day, default_day, place_after, place_on
 from app.tools.voyage.desk import Desk, Row, listed, row, rows
 from app.tools.voyage.failure import ToolFailed, required
 
@@ -21,13 +21,13 @@ async def add_to_itinerary(desk: Desk, arguments: Arguments) -> Row:
     if not collection_id or not name or len(place) < 2:  # noqa: PLR2004 - both coordinates
         raise required(*_ADDING)
     day = arguments.day("date")
-    async with desk.writing():
+    async with desk.writing(collection_id):
         trip = await desk.member_trip(collection_id)
         day = day or default_day(trip)
         check_day(trip, day)
-        found = await _known(desk, trip, name, place)
-        created = found is None
+        found, added = await _known(desk, trip, name, place)
         if found is None:
+            added = True
             address = arguments.text("location_address", limit=MAX_NAME)
             said = {"description": arguments.text("description"), "location": address}
             wanted: dict[str, Any] = {"name": name, **place, **said, "collections": [collection_id]}
@@ -39,35 +39,36 @@ async def add_to_itinerary(desk: Desk, arguments: Arguments) -> Row:
             if on_day and str(item.get("object_id")) == location_id:
                 note = f"{name} is already on {day}."
                 return {"success": True, "location": shown, "itinerary_item": shapes.item(item), "note": note}
-        try:
+        if added:
+            done = f"{name} was added to the trip"
+            item = await place_after(desk, collection_id, "location", location_id, day, done=done)
+        else:
             item = await place_on(desk, collection_id, "location", location_id, day)
-        except ToolFailed as failure:
-            if not created:
-                raise
-            message = f"{name} was added to the trip, but not to {day}: {failure.text}"
-            raise ToolFailed(message) from None
     return {"success": True, "location": shown, "itinerary_item": item}
 
 
-async def _known(desk: Desk, trip: Row, name: str, place: dict[str, float]) -> Row | None:
-    """Give the caller's own place of this name in this spot, linked to the trip; None where there is none."""
+async def _known(desk: Desk, trip: Row, name: str, place: dict[str, float]) -> tuple[Row | None, bool]:
+    """Give the caller's own place of this name in this spot, linked to the trip, and whether that was done now."""
     me = next((one.get("uuid") for one in rows(trip, "collaborators") if one.get("is_current_user") is True), None)
     for one in rows(trip, "locations"):
         if row(one.get("user")).get("uuid") == me and _same(one, name, place):
-            return one
-    for one in listed((await desk.get("/api/locations/pins/")).data):
+            return one, False
+    for one in listed(await desk.read("/api/locations/pins/")):
         if _same(one, name, place):
             return await _linked(desk, str(one.get("id")), str(trip.get("id")))
-    return None
+    return None, False
 
 
-async def _linked(desk: Desk, location_id: str, collection_id: str) -> Row:
-    whole = row((await desk.get(f"/api/locations/{location_id}/")).data)
-    trips: list[Any] = whole.get("collections") or []
-    if collection_id not in trips:
+async def _linked(desk: Desk, location_id: str, collection_id: str) -> tuple[Row, bool]:
+    trips = row(await desk.read(f"/api/locations/{location_id}/")).get("collections")
+    if not isinstance(trips, list):
+        message = "Voyage does not say in which trips this place is, so it was not added to another one."
+        raise ToolFailed(message)
+    added = collection_id not in trips
+    if added:
         # The list is replaced as a whole, and a trip that is left out would lose the place.
         await desk.write("PATCH", f"/api/locations/{location_id}/", {"collections": [*trips, collection_id]})
-    return {"id": location_id}
+    return {"id": location_id}, added
 
 
 def _same(one: Row, name: str, place: dict[str, float]) -> bool:
@@ -92,7 +93,7 @@ async def update_location_details(desk: Desk, arguments: Arguments) -> Row:
     if not changes:
         message = "At least one field to update is required"
         raise ToolFailed(message)
-    async with desk.writing():
+    async with desk.writing(collection_id):
         trip = await desk.member_trip(collection_id)
         if not any(str(one.get("id")) == location_id for one in rows(trip, "locations")):
             raise ToolFailed(missing)

@@ -5,9 +5,10 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, final
+from weakref import WeakValueDictionary
 
 from app.tools.public.handler import Handler
-from app.tools.tool import OutcomeUnknown, Tool, ToolCaller, ToolResult, ToolSession
+from app.tools.tool import OutcomeUnknown, Tool, ToolCaller, ToolResult, ToolSession, ToolUnavailable
 from app.tools.voyage.arguments import Arguments
 from app.tools.voyage.desk import Desk
 from app.tools.voyage.failure import ToolFailed
@@ -24,6 +25,7 @@ class VoyageTools:
     def __init__(self, voyage: VoyageClient, public: Sequence[tuple[Tool, Handler]] = ()) -> None:
         """Take the client, and the tools that ask other services than Voyage; both stay their owner's."""
         self._voyage = voyage
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._public = {tool.name: (replace(tool, mends=True), handler) for tool, handler in public}
 
     @property
@@ -37,7 +39,7 @@ class VoyageTools:
 
     @asynccontextmanager
     async def _open(self, caller: ToolCaller) -> AsyncGenerator[ToolSession]:
-        yield _Session(Desk(self._voyage, caller), caller, self._public)
+        yield _Session(Desk(self._voyage, caller, self._locks), caller, self._public)
 
 
 @final
@@ -61,4 +63,7 @@ class _Session:
         except ToolFailed as failure:
             return failure.result()
         except TimeoutError:
-            raise OutcomeUnknown from None
+            if self._desk.has_written:
+                raise OutcomeUnknown from None
+            late = "Voyage did not answer in time. Nothing was changed."
+            raise ToolUnavailable(late) from None

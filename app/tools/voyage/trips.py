@@ -1,5 +1,7 @@
 """Reading trips."""
 
+from typing import Final
+
 from app.tools.voyage import shapes
 from app.tools.voyage.arguments import Arguments
 from app.tools.voyage.desk import NO_TRIP, TRIP, Desk, Row, listed, row, rows
@@ -48,11 +50,17 @@ async def get_trip_details(desk: Desk, arguments: Arguments) -> Row:
     return {"trip": shapes.trip(trip, names | await _unlinked(desk, trip, names))}
 
 
+MAX_LOOKED_UP: Final = 10
+"""Each is a request of the user's, who has a thousand a day; the places beyond have no name."""
+
+
 async def _unlinked(desk: Desk, trip: Row, names: dict[str, str]) -> dict[str, str]:
     """Look up the places of the itinerary that are not among those of the trip."""
     found: dict[str, str] = {}
     for one in rows(trip, "itinerary"):
         object_id = str(one.get("object_id"))
+        if len(found) >= MAX_LOOKED_UP:
+            break
         if one.get("object_name") == "location" and object_id not in names and object_id not in found:
             answer = await desk.get(f"/api/locations/{object_id}/")
             found[object_id] = text(row(answer.data).get("name")) if answer.status // 100 == 2 else ""  # noqa: PLR2004 - see above

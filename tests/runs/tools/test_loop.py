@@ -484,3 +484,10 @@ async def test_geminis_signature_comes_back_with_its_call(sqlite_url: str, tmp_p
         assert [part.get("thoughtSignature") for part in made if "functionCall" in part] == [signature, None]
         ids = [part["functionCall"]["id"] for part in made if "functionCall" in part]
         assert [part["functionResponse"]["id"] for part in results_ if "functionResponse" in part] == ids
+
+
+async def test_two_sources_of_one_name_both_give_their_tools(sqlite_url: str, tmp_path: Path) -> None:
+    sources = (Scripted({"look": ToolPlay(result={"n": 1})}), Scripted({"see": ToolPlay(result={"n": 2})}))
+    async with opened(sqlite_url, tmp_path, *sources) as story:
+        listed = (await story.http.get("/api/chat/capabilities/")).json()["tools"]
+    assert [tool["name"] for tool in listed] == ["look", "see"]

@@ -1,12 +1,17 @@
-"""JSON Schemas that are anybody's, and calls as models make them."""
+"""JSON Schemas that are anybody's, calls as models make them, and results as tools give them."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
+from app.entry import encode
 from app.runs.tools.call import MAX_ID_CHARS, calls_of
+from app.runs.tools.limits import ToolLimits
 from app.runs.tools.schema import complaint
+from app.runs.tools.told import told
+from app.tool_events import ToolFinished
+from app.tools.tool import ToolResult
 
 CITY: dict[str, Any] = {
     "type": "object",
@@ -86,3 +91,15 @@ def test_an_id_that_nobody_could_name_is_made_anew() -> None:
 def test_arguments_of_any_depth_are_written_or_are_none(depth: int) -> None:
     (call,) = calls_of([called("a", '{"a":' + "[" * depth + "]" * depth + "}")], ())
     assert call.arguments_text == ("{}" if call.arguments is None else '{"a":' + "[" * depth + "]" * depth + "}")
+
+
+@pytest.mark.parametrize("depth", [100, 200, 204, 205, 254, 400, 2000])
+def test_a_result_of_any_depth_fits_into_an_event_or_is_a_failure(depth: int) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    result = told(ToolResult(value=value), ToolLimits())
+    event = ToolFinished(message_id="m", tool_call_id="a", name="n", outcome=result.status, result=result.result)
+    assert encode(event, run_id="r", seq=1).data
+    assert result.status == ("completed" if depth <= 204 else "failed")
+    assert result.text == ("[" * depth + "1" + "]" * depth) or depth > 204
