@@ -27,6 +27,7 @@ _ASKED: Final = text(
     "SELECT count(*), coalesce(max(extract(epoch from clock_timestamp() - state_change))"
     " FILTER (WHERE state LIKE 'idle in transaction%'), 0)::float"
     " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"  # the server's own, such as autovacuum, are nobody's
 )
 
 
