@@ -93,7 +93,7 @@ class Carrier:
             if self.tools or send.awaits_tools:
                 limits = self.tool_limits
                 seconds += limits.list_s + limits.total_s + total_s
-                seconds += limits.rounds * limits.wait_s
+                seconds += limits.rounds * limits.wait_s if send.may_wait else 0.0
             waiting = seconds * runs.MAX_QUEUED if begun.history is None else 0.0
             failure = await failure_of(asking, run, seconds=seconds + waiting, origin=origin_of(plan.route))
             if run.parked and isinstance(run.stopped_by, Interrupted):

@@ -22,9 +22,10 @@ _GONE: Final = 404
 """What a server says of a session that it does not know any more (MCP 2025-06-18, transports); nothing was done."""
 _REFUSALS: Final = range(300, 500)
 _REQUEST_TIMEOUT: Final = 408
-_OF_THE_CLIENT: Final = frozenset({-32700, -32600, -32001, -32000})
-"""Codes with which the client itself says that it could not read an answer, or that none came."""
 _LATE: Final = -32001
+"""With this code the client itself says that no answer came in time."""
+_OF_THE_CLIENT: Final = frozenset({-32700, -32600, _LATE, -32000})
+"""With these it says that, or that it could not read an answer."""
 _NOT_TAKEN: Final = frozenset({-32601, -32602})
 """No such method or tool; arguments that do not fit."""
 _log: Final[Any] = structlog.get_logger(__name__)
