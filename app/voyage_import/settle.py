@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from app.db.imports import Reading, Storing, take_turn
+from app.db.imports import Reading, Storing, see_one_moment, take_turn
 from app.voyage_import.decision import Decision
 from app.voyage_import.job import Job
 from app.voyage_import.report import Verdict
@@ -19,6 +19,7 @@ async def settle(
     Raises `StorageUnavailable`.
     """
     async with job.database.read() as session:
+        await see_one_moment(session)
         decision = decide(await read(session, lock=False))
     if job.dry_run or not decision.rows:
         return decision.verdicts
