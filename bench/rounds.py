@@ -1,5 +1,6 @@
-"""One round: the load straight at the upstream, then the same load at the gateway."""
+"""One round: the load straight at the upstream, then the same load at a bare relay and at the gateway."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,40 +40,54 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """The two sides of one round."""
+    """The sides of one round."""
 
     direct: Figures
+    bare: Figures | None
+    """The least that durable streams cost, see `bench.bare`; None where it cannot do what is asked."""
     gateway: Figures
     lag: Spread
     """Of the gateway's event loop."""
+
+    @property
+    def sides(self) -> Mapping[str, Figures]:
+        """Give the sides that were measured, by name."""
+        bare = {} if self.bare is None else {"bare": self.bare}
+        return {"direct": self.direct, **bare, "gateway": self.gateway}
 
 
 def measure(order: Order, number: int) -> Round:
     """Measure one after the other; raises `ChildFailed`."""
     with _upstream(order, _SERVER_CPU) as (upstream, port):
         direct = _load(order, port, server=upstream, upstream=upstream)
+    # It knows SQLite only, and refuses nobody.
+    bare = None if order.database or order.cap else _behind(order, number, "bare")[0]
     gateway, lag = measure_gateway(order, number)
-    return Round(direct=direct, gateway=gateway, lag=lag)
+    return Round(direct=direct, bare=bare, gateway=gateway, lag=lag)
 
 
 def measure_gateway(order: Order, number: int) -> tuple[Figures, Spread]:
     """Measure the gateway alone; gives its figures and the lag of its event loop. Raises `ChildFailed`."""
-    lag = order.folder / f"lag-{order.lane}-{number}.json"
+    cap: dict[str, object] = {"max-runs": order.cap} if order.cap else {}
+    return _behind(order, number, "gateway", lane=order.lane, **cap)
+
+
+def _behind(order: Order, number: int, server: str, **options: object) -> tuple[Figures, Spread]:
+    """Measure `bench.<server>` in front of the upstream."""
+    lag = order.folder / f"lag-{server}-{order.lane}-{number}.json"
     with _upstream(order, _OTHER_CPU) as (upstream, behind):
-        cap: dict[str, object] = {"max-runs": order.cap} if order.cap else {}
-        arguments: dict[str, object] = cap | {
-            "database": order.database or f"sqlite:///{order.folder}/gateway-{order.lane}-{number}.db",
-            "lane": order.lane,
+        arguments = options | {
+            "database": order.database or f"sqlite:///{order.folder}/{server}-{order.lane}-{number}.db",
             "upstream": f"http://127.0.0.1:{behind}",
             "lag": lag,
             "cpu": _SERVER_CPU,
         }
-        with serving("gateway", arguments, log=order.folder / "gateway.log") as (server, port):
-            gateway = _load(order, port, server=server, upstream=upstream)
+        with serving(server, arguments, log=order.folder / f"{server}.log") as (process, port):
+            figures = _load(order, port, server=process, upstream=upstream)
     if not lag.is_file():
-        message = "bench.gateway had to be killed: it did not end at SIGTERM."
+        message = f"bench.{server} had to be killed: it did not end at SIGTERM."
         raise ChildFailed(message)
-    return gateway, Spread.of(read_lags(lag, gateway.begin, gateway.end))
+    return figures, Spread.of(read_lags(lag, figures.begin, figures.end))
 
 
 def _upstream(order: Order, cpu: int) -> AbstractContextManager[tuple[int, int]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from bench.figures import Spread
+from bench.figures import Figures, Spread
 from bench.rounds import Round
 
 
@@ -20,6 +20,10 @@ class Summary:
     us_per_chunk: float
     times_direct: float
     """CPU for each chunk, compared with what the bare upstream takes to write it."""
+    times_bare: float | None
+    """And with the least that durable streams take; None where that was not measured."""
+    bare_first_token: Spread | None
+    """What that adds, as `added_first_token` is what the gateway does."""
     loop_lag: Spread
     transit: Spread
     """Of the gateway alone."""
@@ -40,8 +44,9 @@ class Summary:
             return statistics.median(map(figure, rounds))
 
         def spread(figure: Callable[[Round], Spread]) -> Spread:
-            return Spread(p50=middle(lambda each: figure(each).p50), p99=middle(lambda each: figure(each).p99))
+            return _middle([figure(each) for each in rounds]) or Spread.of(())
 
+        bare = [(each.bare, each) for each in rounds if each.bare is not None]
         return cls(
             delivered_percent=middle(
                 lambda each: 100 * each.gateway.delivered_share / max(each.direct.delivered_share, 1e-9)
@@ -49,14 +54,25 @@ class Summary:
             added_first_token=spread(lambda each: each.gateway.first_token.beyond(each.direct.first_token)),
             added_transit=spread(lambda each: each.gateway.transit.beyond(each.direct.transit)),
             us_per_chunk=middle(lambda each: each.gateway.server_us_per_chunk),
-            times_direct=middle(
-                lambda each: each.gateway.server_us_per_chunk / max(each.direct.server_us_per_chunk, 1e-9)
-            ),
+            times_direct=middle(lambda each: _times(each.gateway, each.direct)),
+            times_bare=statistics.median(_times(each.gateway, side) for side, each in bare) if bare else None,
+            bare_first_token=_middle([side.first_token.beyond(each.direct.first_token) for side, each in bare]),
             loop_lag=spread(lambda each: each.lag),
             transit=spread(lambda each: each.gateway.transit),
             refusals=sum(each.gateway.refusals for each in rounds),
             refused_after=spread(lambda each: each.gateway.refused_after),
             mib=middle(lambda each: each.gateway.server_mib),
             sync_ms=sync_ms,
-            whole=all(side.streams and not side.errors for each in rounds for side in (each.direct, each.gateway)),
+            whole=all(side.streams and not side.errors for each in rounds for side in each.sides.values()),
         )
+
+
+def _times(gateway: Figures, other: Figures) -> float:
+    """Compare the CPU for a chunk."""
+    return gateway.server_us_per_chunk / max(other.server_us_per_chunk, 1e-9)
+
+
+def _middle(spreads: Sequence[Spread]) -> Spread | None:
+    if not spreads:
+        return None
+    return Spread(p50=statistics.median(one.p50 for one in spreads), p99=statistics.median(one.p99 for one in spreads))

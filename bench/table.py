@@ -27,20 +27,23 @@ def lines_of(rounds: Sequence[Round], summary: Summary) -> Iterator[str]:
     """Give one line for each load, then what the gateway adds; pairs are p50 and p99."""
     yield head()
     for number, each in enumerate(rounds, start=1):
-        yield line(f"direct {number}", each.direct)
-        yield line(f"gateway {number}", each.gateway, each.lag)
+        for side, figures in each.sides.items():
+            yield line(f"{side} {number}", figures, each.lag if side == "gateway" else None)
     yield ""
     yield f"delivered          {summary.delivered_percent:.1f} % of direct"
     yield f"added first token  {_pair(summary.added_first_token)} ms"
+    if summary.bare_first_token is not None:
+        yield f"bare first token   {_pair(summary.bare_first_token)} ms"
     yield f"added transit      {_pair(summary.added_transit)} ms"
-    yield f"CPU for a chunk    {summary.us_per_chunk:.1f} us, {summary.times_direct:.1f} x direct"
+    bare = "" if summary.times_bare is None else f", {summary.times_bare:.2f} x bare"
+    yield f"CPU for a chunk    {summary.us_per_chunk:.1f} us, {summary.times_direct:.1f} x direct{bare}"
     yield f"loop lag           {_pair(summary.loop_lag)} ms"
     yield f"resident           {summary.mib:.0f} MiB"
     if summary.refusals:
         yield f"refused            {summary.refusals} times, after {_pair(summary.refused_after)} ms"
     yield f"fdatasync here     {summary.sync_ms:.2f} ms"
     for number, each in enumerate(rounds, start=1):
-        for side, figures in (("direct", each.direct), ("gateway", each.gateway)):
+        for side, figures in each.sides.items():
             yield from broken(f"{side} {number}", figures)
 
 

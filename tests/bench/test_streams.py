@@ -17,7 +17,7 @@ def bench(*options: str) -> subprocess.CompletedProcess[bytes]:
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=90,
+        timeout=120,
     )
 
 
@@ -28,7 +28,7 @@ def test_every_chunk_of_every_stream_arrives_and_is_counted() -> None:
     assert done.returncode == 0, done.stderr.decode()
     printed: dict[str, Any] = orjson.loads(done.stdout)
     (measured,) = printed["rounds"]
-    for side in (measured["direct"], measured["gateway"]):
+    for side in (measured["direct"], measured["bare"], measured["gateway"]):
         assert side["errors"] == {}
         assert side["streams"] >= 3
         assert side["chunks"] == side["streams"] * 10
@@ -37,6 +37,7 @@ def test_every_chunk_of_every_stream_arrives_and_is_counted() -> None:
         assert 0 < side["first_token"]["p50"] <= side["first_token"]["p99"]
     assert measured["gateway"]["server_us_per_chunk"] > 0
     assert measured["gateway"]["server_mib"] > 0
+    assert printed["summary"]["times_bare"] > 0
     assert printed["summary"]["whole"]
 
 
