@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Path, Request, Response
+from pydantic import BeforeValidator
 from starlette.datastructures import Headers
 
 from app.auth.caller import Authenticator, Caller, Scope
@@ -91,26 +92,27 @@ async def left(request: Request) -> None:
 ServicesDep = Annotated[Services, Depends(services_of)]
 
 
-async def identify(request: Request, response: Response, services: ServicesDep) -> Caller:
-    """Give the caller; raises `NotAuthenticated`, `Forbidden` or `AuthUnavailable`."""
-    # What one person is told is nothing for a cache that another one asks.
-    response.headers["Cache-Control"] = "no-store"
-    return await services.authenticator.identify(_single(request.headers), method=request.method)
+# One dependency for each thing: the framework takes longer over a dependency than it takes to read a header.
+async def chat_caller(request: Request, response: Response) -> Caller:
+    """Give a caller who may chat; raises `NotAuthenticated`, `Forbidden` or `AuthUnavailable`."""
+    return _with_scope(await _identify(request, response), Scope.CHAT)
 
 
-async def chat_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
-    """Give a caller who may chat; raises `Forbidden`."""
-    return _with_scope(caller, Scope.CHAT)
-
-
-async def settings_caller(caller: Annotated[Caller, Depends(identify)]) -> Caller:
-    """Give a caller who may see and change their settings; raises `Forbidden`."""
-    return _with_scope(caller, Scope.SETTINGS)
+async def settings_caller(request: Request, response: Response) -> Caller:
+    """Give a caller who may see and change their settings; raises what `chat_caller` raises."""
+    return _with_scope(await _identify(request, response), Scope.SETTINGS)
 
 
 ChatCallerDep = Annotated[Caller, Depends(chat_caller)]
 SettingsCallerDep = Annotated[Caller, Depends(settings_caller)]
 """Every route below /api depends on one of the two."""
+
+
+async def _identify(request: Request, response: Response) -> Caller:
+    # What one person is told is nothing for a cache that another one asks.
+    response.headers["Cache-Control"] = "no-store"
+    services = await services_of(request)
+    return await services.authenticator.identify(_single(request.headers), method=request.method)
 
 
 def _with_scope(caller: Caller, scope: Scope) -> Caller:
@@ -142,39 +144,19 @@ def _single(headers: Headers) -> dict[str, str]:
     return {**headers, "cookie": "; ".join(headers.getlist("cookie"))}
 
 
-def _id_in_path(text: str, name: str) -> UUID:
-    if not _UUID.fullmatch(text):
-        raise NotFound(fields={name: ["This is not a UUID."]})
-    return UUID(text)
+def _id(name: str) -> BeforeValidator:
+    """Refuse what is no UUID: a malformed id is as unknown as any other."""
+
+    def check(text: object) -> object:
+        if isinstance(text, str) and not _UUID.fullmatch(text):
+            raise NotFound(fields={name: ["This is not a UUID."]})
+        return text
+
+    return BeforeValidator(check)
 
 
-async def conversation_id(conversation_id: Annotated[str, Path()]) -> UUID:
-    """Read the id of a conversation; a malformed one is as unknown as any other."""
-    return _id_in_path(conversation_id, "conversation_id")
-
-
-async def run_id(run_id: Annotated[str, Path()]) -> UUID:
-    """Read the id of a run."""
-    return _id_in_path(run_id, "run_id")
-
-
-async def message_id(message_id: Annotated[str, Path()]) -> UUID:
-    """Read the id of a message."""
-    return _id_in_path(message_id, "message_id")
-
-
-async def credential_id(credential_id: Annotated[str, Path()]) -> UUID:
-    """Read the id of a credential."""
-    return _id_in_path(credential_id, "credential_id")
-
-
-async def settings_id(settings_id: Annotated[str, Path()]) -> UUID:
-    """Read the id of AI settings."""
-    return _id_in_path(settings_id, "settings_id")
-
-
-ConversationId = Annotated[UUID, Depends(conversation_id)]
-RunId = Annotated[UUID, Depends(run_id)]
-MessageId = Annotated[UUID, Depends(message_id)]
-CredentialId = Annotated[UUID, Depends(credential_id)]
-SettingsId = Annotated[UUID, Depends(settings_id)]
+ConversationId = Annotated[UUID, Path(), _id("conversation_id")]
+RunId = Annotated[UUID, Path(), _id("run_id")]
+MessageId = Annotated[UUID, Path(), _id("message_id")]
+CredentialId = Annotated[UUID, Path(), _id("credential_id")]
+SettingsId = Annotated[UUID, Path(), _id("settings_id")]

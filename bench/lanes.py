@@ -1,4 +1,4 @@
-"""What a chunk costs on our own wires and through litellm, one after the other with the same streams.
+"""What a chunk costs on our own wires, through litellm and in the bare relay, with the same streams.
 
 `python -m bench.lanes`; what it prints is explained in bench/README.md.
 """
@@ -17,10 +17,11 @@ import orjson
 
 from bench.child import ChildFailed
 from bench.figures import Figures, Spread
-from bench.rounds import Order, measure_gateway
+from bench.rounds import Order, measure_bare, measure_gateway
 from bench.table import broken, head, line
 
 _LANES: Final = ("native", "litellm")
+_BARE: Final = "bare"
 _FULL_STREAMS: Final = 16
 _FULL_PACE_S: Final = 0.001
 
@@ -31,9 +32,10 @@ class LaneLoad:
 
     load: str
     lane: str
+    """`native`, `litellm`, or `bare` for the relay of `bench.bare`."""
     figures: Figures
     lag: Spread
-    """Of the gateway's event loop."""
+    """Of the event loop."""
 
 
 def main() -> int:
@@ -48,7 +50,8 @@ def main() -> int:
         sys.stderr.write(f"{failure}\n")
         return 1
     if options.json:
-        sys.stdout.buffer.write(orjson.dumps({"loads": measured, "times_native": _ratios(measured)}) + b"\n")
+        ratios = {f"times_{lane}": _ratios(measured, lane) for lane in ("native", _BARE)}
+        sys.stdout.buffer.write(orjson.dumps({"loads": measured, **ratios}) + b"\n")
     else:
         sys.stdout.write("\n".join(_lines(measured)) + "\n")
     return 1 if any(each.figures.errors for each in measured) else 0
@@ -68,21 +71,22 @@ def _measure(options: argparse.Namespace, folder: Path) -> Iterator[LaneLoad]:
     full = replace(paced, streams=_FULL_STREAMS, pace_s=_FULL_PACE_S)
     for number in range(options.rounds):
         for load, order in (("paced", paced), ("full", full)):
-            for lane in _LANES:
-                place = folder / f"{load}-{number}"
-                place.mkdir(exist_ok=True)
-                figures, lag = measure_gateway(replace(order, lane=lane, folder=place), number)
+            place = folder / f"{load}-{number}"
+            place.mkdir()
+            for lane in (*_LANES, _BARE):
+                measure = measure_bare if lane == _BARE else measure_gateway
+                figures, lag = measure(replace(order, lane=lane, folder=place), number)
                 yield LaneLoad(load=load, lane=lane, figures=figures, lag=lag)
 
 
-def _ratios(measured: list[LaneLoad]) -> dict[str, float]:
-    """Give, for each load, the CPU for a chunk through litellm as a multiple of the native one's."""
+def _ratios(measured: list[LaneLoad], lane: str) -> dict[str, float]:
+    """Give, for each load, the CPU for a chunk through litellm as a multiple of that of `lane`."""
 
     def cost(load: str, lane: str) -> float:
         taken = [one.figures.server_us_per_chunk for one in measured if (one.load, one.lane) == (load, lane)]
         return max(1e-9, statistics.median(taken))
 
-    return {load: cost(load, "litellm") / cost(load, "native") for load in ("paced", "full")}
+    return {load: cost(load, "litellm") / cost(load, lane) for load in ("paced", "full")}
 
 
 def _lines(measured: list[LaneLoad]) -> Iterator[str]:
@@ -90,8 +94,9 @@ def _lines(measured: list[LaneLoad]) -> Iterator[str]:
     for each in measured:
         yield line(f"{each.load} {each.lane}", each.figures, each.lag)
     yield ""
-    for load, times in _ratios(measured).items():
-        yield f"{load:<19}CPU for a chunk: litellm {times:.1f} x native"
+    bare = _ratios(measured, _BARE)
+    for load, times in _ratios(measured, "native").items():
+        yield f"{load:<19}CPU for a chunk: litellm {times:.1f} x native, {bare[load]:.1f} x bare"
     for each in measured:
         yield from broken(f"{each.load} {each.lane}", each.figures)
 
@@ -102,7 +107,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pace", type=float, default=0.02, help="seconds between two chunks (%(default)s)")
     parser.add_argument("--chunks", type=int, default=300, help="of one stream (%(default)s)")
     parser.add_argument("--seconds", type=float, default=8.0, help="of the measured window (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=1, help="of all four loads (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=1, help="of all six loads (%(default)s)")
     parser.add_argument("--json", action="store_true", help="everything, for a program")
     options = parser.parse_args()
     if min(options.streams, options.pace, options.chunks, options.seconds, options.rounds) <= 0:

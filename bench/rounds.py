@@ -61,7 +61,7 @@ def measure(order: Order, number: int) -> Round:
     with _upstream(order, _SERVER_CPU) as (upstream, port):
         direct = _load(order, port, server=upstream, upstream=upstream)
     # It knows SQLite only, and refuses nobody.
-    bare = None if order.database or order.cap else _behind(order, number, "bare")[0]
+    bare = None if order.database or order.cap else measure_bare(order, number)[0]
     gateway, lag = measure_gateway(order, number)
     return Round(direct=direct, bare=bare, gateway=gateway, lag=lag)
 
@@ -70,6 +70,11 @@ def measure_gateway(order: Order, number: int) -> tuple[Figures, Spread]:
     """Measure the gateway alone; gives its figures and the lag of its event loop. Raises `ChildFailed`."""
     cap: dict[str, object] = {"max-runs": order.cap} if order.cap else {}
     return _behind(order, number, "gateway", lane=order.lane, **cap)
+
+
+def measure_bare(order: Order, number: int) -> tuple[Figures, Spread]:
+    """Measure the bare relay alone, in the same way."""
+    return _behind(order, number, "bare")
 
 
 def _behind(order: Order, number: int, server: str, **options: object) -> tuple[Figures, Spread]:

@@ -22,7 +22,10 @@ _Convert = Callable[[Any], Any] | None
 
 
 def direct(statement: Statement) -> Statement:
-    """Mark a statement that lives as long as the process; it gives columns, or one entity that is only read."""
+    """Mark a statement that lives as long as the process; it gives columns, or one entity that is only read.
+
+    In a job on SQLite that one is a row with the entity's attributes.
+    """
     return statement.execution_options(**{_MARK: True})
 
 
@@ -35,10 +38,11 @@ def is_direct(statement: Executable) -> bool:
 class DirectResult:
     """The rows of a statement; has of SQLAlchemy's results what the queries use."""
 
-    def __init__(self, rows: Sequence[Any], rowcount: int) -> None:
-        """Take the rows, and how many a change has struck."""
+    def __init__(self, rows: Sequence[Any], rowcount: int, *, whole: bool = False) -> None:
+        """Take the rows, how many a change has struck, and whether each row is one entity."""
         self._rows = rows
         self.rowcount = rowcount
+        self._whole = whole
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._rows)
@@ -49,7 +53,7 @@ class DirectResult:
 
     def scalars(self) -> "DirectResult":
         """Give the first column of each row; an entity is a column."""
-        return DirectResult([row[0] if isinstance(row, tuple) else row for row in self._rows], self.rowcount)
+        return self if self._whole else DirectResult([row[0] for row in self._rows], self.rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +64,20 @@ class _Compiled:
     binds: Sequence[tuple[str, Any, _Convert]]
     """The name, the value where none is given, and what makes of a value what SQLite takes."""
     columns: Sequence[_Convert]
-    row: Callable[..., Any]
+    row: Callable[[Sequence[Any]], Any]
+    whole: bool
+    """Whether a row is one entity."""
 
     def values(self, parameters: Parameters) -> list[Any]:
-        found = ((parameters.get(name, value), convert) for name, value, convert in self.binds)
-        return [value if convert is None or value is None else convert(value) for value, convert in found]
+        found: list[Any] = []
+        for name, value, convert in self.binds:
+            given = parameters.get(name, value)
+            found.append(given if convert is None or given is None else convert(given))
+        return found
 
     def give(self, row: Sequence[Any]) -> Any:  # noqa: ANN401 - whatever the statement selects
         return self.row(
-            *(value if convert is None else convert(value) for value, convert in zip(row, self.columns, strict=True))
+            [value if convert is None else convert(value) for value, convert in zip(row, self.columns, strict=True)]
         )
 
 
@@ -95,7 +104,7 @@ class DirectStatements:
         compiled = self._compiled(statement, parameters)
         cursor = connection.execute(compiled.sql, compiled.values(parameters))
         rows = [compiled.give(row) for row in cursor] if compiled.columns else ()
-        return DirectResult(rows, cursor.rowcount)
+        return DirectResult(rows, cursor.rowcount, whole=compiled.whole)
 
     def _compiled(self, statement: Executable, parameters: Parameters) -> _Compiled:
         names = tuple(parameters) if isinstance(statement, Insert) else ()
@@ -105,18 +114,21 @@ class DirectStatements:
             known = self._known[id(statement), names] = (statement, self._compile(statement, names))
         return known[1]
 
-    def _compile(self, statement: Executable, names: Sequence[str]) -> _Compiled:
+    def _compile(self, statement: Executable, given: Sequence[str]) -> _Compiled:
         whole: Any = statement
-        compiled: SQLCompiler = whole.compile(dialect=self._dialect, column_keys=list(names) or None)
+        compiled: SQLCompiler = whole.compile(dialect=self._dialect, column_keys=list(given) or None)
         binds = [(name, compiled.binds[name]) for name in compiled.positiontup or ()]
         returned: Sequence[Any] = tuple(getattr(whole, "selected_columns", ())) or tuple(
             getattr(whole, "exported_columns", ())
         )
+        names, whole_rows = _names_of(whole, [column.key for column in returned])
         return _Compiled(
             sql=compiled.string,
             binds=[(name, bind.value, self._to_sqlite(bind.type)) for name, bind in binds],
             columns=[self._from_sqlite(column.type) for column in returned],
-            row=_row_of(whole, [column.key for column in returned]),
+            # Not the class of an entity: watching its attributes costs more than reading it from the disk.
+            row=namedtuple("Row", names)._make,  # noqa: PYI024 - its fields are known only here  # pyright: ignore[reportUntypedNamedTuple]  # see before
+            whole=whole_rows,
         )
 
     def _to_sqlite(self, kind: TypeEngine[Any]) -> _Convert:
@@ -126,11 +138,10 @@ class DirectStatements:
         return kind.dialect_impl(self._dialect).result_processor(self._dialect, None)
 
 
-def _row_of(statement: Any, names: Sequence[str]) -> Callable[..., Any]:  # noqa: ANN401 - a select, or a change
-    """Give what makes of the values of a row what the statement gives: an entity, or the row itself."""
+def _names_of(statement: Any, names: Sequence[str]) -> tuple[Sequence[str], bool]:  # noqa: ANN401 - a select, or a change
+    """Give the names of a row's values, and whether they are the attributes of one entity."""
     described: Sequence[Mapping[str, Any]] = getattr(statement, "column_descriptions", ())
     if len(described) == 1 and described[0]["expr"] is described[0]["entity"] is not None:
         entity: Any = described[0]["entity"]
-        attributes = [inspect(entity).get_property_by_column(entity.__table__.c[name]).key for name in names]
-        return lambda *values: entity(**dict(zip(attributes, values, strict=True)))
-    return namedtuple("Row", names)  # noqa: PYI024 - its fields are known only here  # pyright: ignore[reportUntypedNamedTuple]  # see before
+        return [inspect(entity).get_property_by_column(entity.__table__.c[name]).key for name in names], True
+    return names, False

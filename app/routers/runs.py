@@ -1,7 +1,6 @@
 """Runs: send a message, answer one anew, ask how a run stands, stop it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -89,8 +88,9 @@ async def send_message(  # noqa: PLR0913, PLR0917 - one parameter for each place
 ) -> Response:
     """Store a message and stream its answer; leaving early ends the stream, not the run."""
     _check_length(body.message, services)
-    send = _send(caller, conversation_id, body, request, _claim(idempotency_key, conversation_id, body))
-    return await _stream(request, services, replace(send, text=body.message, follows=body.parent_id))
+    claim = _claim(idempotency_key, conversation_id, body)
+    send = _send(caller, conversation_id, body, request, claim, text=body.message, follows=body.parent_id)
+    return await _stream(request, services, send)
 
 
 @router.post(
@@ -109,8 +109,8 @@ async def regenerate_message(  # noqa: PLR0913, PLR0917 - see `send_message`
     """Answer a question anew, on a branch of its own; `message_id` is the question's or an answer's to it."""
     body = body or RegenerateBody()
     conversation_id = await _conversation_of(services, caller, message_id)
-    send = _send(caller, conversation_id, body, request, _claim(idempotency_key, message_id, body))
-    return await _stream(request, services, replace(send, answers_to=message_id))
+    claim = _claim(idempotency_key, message_id, body)
+    return await _stream(request, services, _send(caller, conversation_id, body, request, claim, answers_to=message_id))
 
 
 @router.post(
@@ -129,8 +129,9 @@ async def edit_message(  # noqa: PLR0913, PLR0917 - see `send_message`
     """Put another message in the place of one of the user's, on a branch of its own, and stream its answer."""
     _check_length(body.message, services)
     conversation_id = await _conversation_of(services, caller, message_id)
-    send = _send(caller, conversation_id, body, request, _claim(idempotency_key, message_id, body))
-    return await _stream(request, services, replace(send, text=body.message, replaces=message_id))
+    claim = _claim(idempotency_key, message_id, body)
+    send = _send(caller, conversation_id, body, request, claim, text=body.message, replaces=message_id)
+    return await _stream(request, services, send)
 
 
 @router.get("/runs/{run_id}/", responses=answers(NotFound))
@@ -192,13 +193,25 @@ async def _conversation_of(services: Services, caller: Caller, message_id: UUID)
     return message.conversation_id
 
 
-def _send(
-    caller: Caller, conversation_id: UUID, body: RegenerateBody, request: Request, claim: Claim | None
+def _send(  # noqa: PLR0913 - what a run is asked for
+    caller: Caller,
+    conversation_id: UUID,
+    body: RegenerateBody,
+    request: Request,
+    claim: Claim | None,
+    *,
+    text: str | None = None,
+    answers_to: UUID | None = None,
+    replaces: UUID | None = None,
+    follows: UUID | None = None,
 ) -> SendMessage:
     return SendMessage(
         user_id=caller.user_id,
         conversation_id=conversation_id,
-        text=None,
+        text=text,
+        answers_to=answers_to,
+        replaces=replaces,
+        follows=follows,
         session=caller.session,
         notes=TripNotes(
             collection_id=body.collection_id,

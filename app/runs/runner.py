@@ -104,7 +104,8 @@ class Runner:
         then nothing is stored and no event exists. Only a `StorageUnavailable` in the very moment of the commit may
         be wrong about that: see `_begin`.
         """
-        send = replace(send, approves_writes=send.approves_writes or self.tool_limits.approve_writes)
+        if self.tool_limits.approve_writes and not send.approves_writes:
+            send = replace(send, approves_writes=True)
         try:
             return await self._start(send, left)
         except ConversationBusy as busy:

@@ -21,11 +21,44 @@ FINISH: Final[Mapping[str, FinishReason]] = {
 }
 
 
+_LIST: Final[Any] = list
+_OBJECT: Final[Any] = dict
+"""What JSON's values are, for comparing their exact types: this is the hottest place of a stream."""
+_MORE: Final = ("reasoning_content", "reasoning", "refusal", "tool_calls")
+"""What a delta may have besides text."""
+
+
+def _plain(event: Mapping[str, Any]) -> str | None:
+    """Give the text of an event that says nothing else, as nearly all do; None for every other event.
+
+    What follows of such an event is what `read` and `say` make of it, without looking for the rest.
+    """
+    choices: Any = event.get("choices")
+    if type(choices) is not _LIST or len(choices) != 1:
+        return None
+    choice: Any = choices[0]
+    if type(choice) is not _OBJECT or choice.get("finish_reason"):
+        return None
+    delta: Any = choice.get("delta")
+    if type(delta) is not _OBJECT or event.get("usage") or event.get("error") or event.get("x_groq"):
+        return None
+    content: Any = delta.get("content")
+    if type(content) is not str or not content:
+        return None
+    if len(delta) > 1:
+        for name in _MORE:
+            if delta.get(name) is not None:
+                return None
+    return content
+
+
 def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
     """Take one event; give it back if it is an error object.
 
     The end is a `finish_reason`: gateways append `[DONE]` to cut answers too.
     """
+    if _plain(event) is not None:
+        return None
     if event.get("error") or ("choices" not in event and "message" in event):
         return event
     groq = table(event.get("x_groq"))
@@ -53,6 +86,10 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
 
 def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     """Put what one event adds to the answer into `pieces`; of several answers, the first."""
+    plain = _plain(event)
+    if plain is not None:
+        pieces.text(plain)
+        return
     for choice in rows(event.get("choices"))[:1]:
         delta = part(choice.get("delta"))
         # DeepSeek and others name it so; OpenRouter, Groq and vLLM call it reasoning; some send both, the same.

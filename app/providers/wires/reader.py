@@ -97,7 +97,7 @@ class WireReader:
         for kind, text in events:
             if self.reading.over:
                 break
-            if text.strip() == _DONE:
+            if text[-1:] != "}" and text.strip() == _DONE:
                 self._events += 1
                 self.reading.over = True
                 break
