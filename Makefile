@@ -24,8 +24,9 @@ test: bootstrap ## everything a change must pass, the fast checks first
 prove: bootstrap ## the long proofs
 	$(BIN)/pytest -m prove
 
-bench: bootstrap ## 200 durable streams against the bare upstream, as ratios
+bench: bootstrap ## durable streams against the least they can cost, our wires against litellm, as ratios
 	$(BIN)/python -m bench.streams
+	$(BIN)/python -m bench.wires
 
 lint: bootstrap ## ruff: rules and format
 	$(BIN)/ruff check
