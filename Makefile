@@ -39,7 +39,7 @@ contracts: bootstrap ## import-linter: who may import whom
 	$(BIN)/lint-imports
 
 pytest: bootstrap ## the tests without the long proofs
-	$(BIN)/pytest -m "not prove" -n 2
+	$(BIN)/pytest -m "not prove" -n 3
 
 docs: bootstrap ## write the generated pages anew (errors, faults, providers, tools)
 	$(BIN)/python -m scripts.write_docs
