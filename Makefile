@@ -24,7 +24,7 @@ test: bootstrap ## everything a change must pass, the fast checks first
 prove: bootstrap ## the long proofs
 	$(BIN)/pytest -m prove
 
-bench: bootstrap ## durable streams against the least they can cost, our wires against litellm, as ratios
+bench: bootstrap ## durable streams against a bare relay, our wires against litellm, as ratios
 	$(BIN)/python -m bench.streams
 	$(BIN)/python -m bench.wires
 

@@ -1,9 +1,9 @@
-"""The least that a durable stream can cost: a relay with nothing around it, as a limit to compare the gateway with.
+"""A simple durable relay with nothing around it, to compare the gateway with.
 
 `python -m bench.bare` takes the options of `bench.gateway` and answers the same load. A message, its answer and its run
 are stored before the 200, every piece of text before it is shown, with the same SQLite and FULL sync, one transaction
-for whatever has come meanwhile. There is no sign-in, no validation, no routing, no error handling, no resume: nobody
-could use it.
+for whatever has come meanwhile. It reads every piece as it comes, so a full load can cost it more than the gateway.
+There is no sign-in, no validation, no routing, no error handling, no resume: nobody could use it.
 """
 
 import argparse
@@ -139,7 +139,8 @@ class _Store:
 
     def _show(self, commit: _Commit) -> None:
         for run in commit.starts:
-            run.begun.set_result(None)
+            if not run.begun.done():
+                run.begun.set_result(None)
         for run, frame in commit.frames:
             run.frames.append(frame)
             if run.waiter is not None and not run.waiter.done():

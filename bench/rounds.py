@@ -44,7 +44,7 @@ class Round:
 
     direct: Figures
     bare: Figures | None
-    """The least that durable streams cost, see `bench.bare`; None where it cannot do what is asked."""
+    """What a simple durable relay takes, see `bench.bare`; None where it cannot do what is asked."""
     gateway: Figures
     lag: Spread
     """Of the gateway's event loop."""

@@ -1,4 +1,4 @@
-"""Durable streams through one gateway process, against the same load straight at the upstream.
+"""Durable streams through one gateway process, against a bare relay and the bare upstream.
 
 `python -m bench.streams`; what it prints is explained in bench/README.md.
 """
@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pace", type=float, default=0.02, help="seconds between two chunks (%(default)s)")
     parser.add_argument("--chunks", type=int, default=500, help="of one stream (%(default)s)")
     parser.add_argument("--seconds", type=float, default=15.0, help="of the measured window (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=2, help="direct and gateway, so many times (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="direct, bare and gateway, so many times (%(default)s)")
     parser.add_argument("--database", default="sqlite", help="sqlite, a new file each round, or a PostgreSQL URL")
     parser.add_argument("--json", action="store_true", help="everything, for a program")
     options = parser.parse_args()

@@ -21,7 +21,7 @@ class Summary:
     times_direct: float
     """CPU for each chunk, compared with what the bare upstream takes to write it."""
     times_bare: float | None
-    """And with the least that durable streams take; None where that was not measured."""
+    """And with what a simple durable relay takes; None where that was not measured."""
     bare_first_token: Spread | None
     """What that adds, as `added_first_token` is what the gateway does."""
     loop_lag: Spread

@@ -127,7 +127,7 @@ class DirectStatements:
             binds=[(name, bind.value, self._to_sqlite(bind.type)) for name, bind in binds],
             columns=[self._from_sqlite(column.type) for column in returned],
             # Not the class of an entity: watching its attributes costs more than reading it from the disk.
-            row=namedtuple("Row", names)._make,  # noqa: PYI024 - its fields are known only here  # pyright: ignore[reportUntypedNamedTuple]  # see before
+            row=_row_class(names)._make,
             whole=whole_rows,
         )
 
@@ -136,6 +136,12 @@ class DirectStatements:
 
     def _from_sqlite(self, kind: TypeEngine[Any]) -> _Convert:
         return kind.dialect_impl(self._dialect).result_processor(self._dialect, None)
+
+
+def _row_class(names: Sequence[str]) -> Any:  # noqa: ANN401 - its fields are known only here
+    """Give a class of rows that shows no value of its own: there are texts and sealed keys among them."""
+    fields: Any = namedtuple("Row", names)  # noqa: PYI024 - see above  # pyright: ignore[reportUntypedNamedTuple]  # see above
+    return type("Row", (fields,), {"__slots__": (), "__repr__": object.__repr__})
 
 
 def _names_of(statement: Any, names: Sequence[str]) -> tuple[Sequence[str], bool]:  # noqa: ANN401 - a select, or a change

@@ -179,3 +179,20 @@ def test_odd_events_say_nothing_wrong(events: list[dict[str, Any]]) -> None:
                     assert id_ or name or arguments
                 case _:
                     pytest.fail("only the reader says how an answer ends")
+
+
+CALL = {"index": 0, "id": "call_1", "function": {"name": "get_weather", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("beside", "meant"),
+    [
+        ({"reasoning_content": "Hm."}, ReasoningTextDelta("Hm.")),
+        ({"reasoning": "Hm."}, ReasoningTextDelta("Hm.")),
+        ({"tool_calls": [CALL]}, ToolCallPiece(0, "call_1", "get_weather", "{}")),
+    ],
+)
+def test_what_stands_beside_a_text_is_said_too(beside: dict[str, Any], meant: Delta) -> None:
+    event = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Yes"} | beside}]}
+
+    assert {TextDelta("Yes"), meant} == {*said(openai_chat.say, event)}
