@@ -242,8 +242,10 @@ async def _serve(path: str, upstream: str, probe: LagProbe) -> None:
                 measuring = asyncio.create_task(probe.measure(), name="lag probe")
                 sys.stdout.write(f"{listener.getsockname()[1]}\n")
                 sys.stdout.flush()
-                await _Server(config).serve(sockets=[listener])
-                measuring.cancel()
+                try:
+                    await _Server(config).serve(sockets=[listener])
+                finally:
+                    measuring.cancel()
     finally:
         store.close()
 

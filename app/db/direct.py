@@ -38,11 +38,11 @@ def is_direct(statement: Executable) -> bool:
 class DirectResult:
     """The rows of a statement; has of SQLAlchemy's results what the queries use."""
 
-    def __init__(self, rows: Sequence[Any], rowcount: int, *, whole: bool = False) -> None:
+    def __init__(self, rows: Sequence[Any], rowcount: int, *, entity: bool = False) -> None:
         """Take the rows, how many a change has struck, and whether each row is one entity."""
         self._rows = rows
         self.rowcount = rowcount
-        self._whole = whole
+        self._entity = entity
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._rows)
@@ -53,7 +53,7 @@ class DirectResult:
 
     def scalars(self) -> "DirectResult":
         """Give the first column of each row; an entity is a column."""
-        return self if self._whole else DirectResult([row[0] for row in self._rows], self.rowcount)
+        return self if self._entity else DirectResult([row[0] for row in self._rows], self.rowcount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Compiled:
     """The name, the value where none is given, and what makes of a value what SQLite takes."""
     columns: Sequence[_Convert]
     row: Callable[[Sequence[Any]], Any]
-    whole: bool
+    entity: bool
     """Whether a row is one entity."""
 
     def values(self, parameters: Parameters) -> list[Any]:
@@ -104,7 +104,7 @@ class DirectStatements:
         compiled = self._compiled(statement, parameters)
         cursor = connection.execute(compiled.sql, compiled.values(parameters))
         rows = [compiled.give(row) for row in cursor] if compiled.columns else ()
-        return DirectResult(rows, cursor.rowcount, whole=compiled.whole)
+        return DirectResult(rows, cursor.rowcount, entity=compiled.entity)
 
     def _compiled(self, statement: Executable, parameters: Parameters) -> _Compiled:
         names = tuple(parameters) if isinstance(statement, Insert) else ()
@@ -121,14 +121,14 @@ class DirectStatements:
         returned: Sequence[Any] = tuple(getattr(whole, "selected_columns", ())) or tuple(
             getattr(whole, "exported_columns", ())
         )
-        names, whole_rows = _names_of(whole, [column.key for column in returned])
+        names, is_entity = _names_of(whole, [column.key for column in returned])
         return _Compiled(
             sql=compiled.string,
             binds=[(name, bind.value, self._to_sqlite(bind.type)) for name, bind in binds],
             columns=[self._from_sqlite(column.type) for column in returned],
             # Not the class of an entity: watching its attributes costs more than reading it from the disk.
             row=_row_class(names)._make,
-            whole=whole_rows,
+            entity=is_entity,
         )
 
     def _to_sqlite(self, kind: TypeEngine[Any]) -> _Convert:

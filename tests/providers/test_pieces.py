@@ -196,3 +196,9 @@ def test_what_stands_beside_a_text_is_said_too(beside: dict[str, Any], meant: De
     event = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "Yes"} | beside}]}
 
     assert {TextDelta("Yes"), meant} == {*said(openai_chat.say, event)}
+
+
+def test_a_refusal_beside_a_text_is_said_too() -> None:
+    event = {"choices": [{"index": 0, "delta": {"content": "Yes, ", "refusal": "but no."}}]}
+
+    assert said(openai_chat.say, event) == [TextDelta("Yes, but no.")]
