@@ -6,12 +6,15 @@ import tempfile
 import threading
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -20,6 +23,40 @@ from app.db.migrate import upgrade
 from app.db.session import Database
 
 TEMPLATE = "gateway_template"
+_LAYOUT = """
+SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM (
+  SELECT concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default) FROM information_schema.columns
+    WHERE table_schema = 'public'
+  UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+  UNION ALL SELECT tgname FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = CAST('public' AS regnamespace)
+  UNION ALL SELECT conname FROM pg_constraint WHERE connamespace = CAST('public' AS regnamespace)
+  UNION ALL SELECT CAST(setconfig AS text) FROM pg_db_role_setting
+  UNION ALL SELECT version_num FROM alembic_version
+) AS lines(line)
+"""
+"""One value for everything but the rows."""
+_LEAVE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_EMPTY = """
+DO $$ DECLARE name text; BEGIN
+  SET LOCAL session_replication_role = replica;
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM %I', name);
+  END LOOP;
+END $$
+"""
+"""In any order, as no foreign key is looked at."""
+
+
+@dataclass(slots=True)
+class PostgresServer:
+    """A running server; a database that a test has left as it was but for its rows is emptied for the next test."""
+
+    sockets: Path
+    layout: str
+    free: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
@@ -57,12 +94,33 @@ def postgres_sockets() -> Iterator[Path]:
         server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def postgres_server(postgres_sockets: Path) -> PostgresServer:
+    (layout,) = asyncio.run(_execute(postgres_sockets, _LAYOUT, database=TEMPLATE))
+    return PostgresServer(postgres_sockets, layout)
+
+
 @pytest.fixture
-def postgres_url(postgres_sockets: Path) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    asyncio.run(_create(postgres_sockets, name, TEMPLATE))
-    yield _url(postgres_sockets, name)
-    asyncio.run(_execute(postgres_sockets, f'DROP DATABASE "{name}" WITH (FORCE)'))
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    sockets = postgres_server.sockets
+    if postgres_server.free:
+        name = postgres_server.free.pop()
+    else:
+        name = f"test_{uuid4().hex}"
+        asyncio.run(_create(sockets, name, TEMPLATE))
+    yield _url(sockets, name)
+    asyncio.run(_give_back(postgres_server, name))
+
+
+async def _give_back(server: PostgresServer, name: str) -> None:
+    try:
+        _, layout, _ = await _execute(server.sockets, _LEAVE, _LAYOUT, _EMPTY, database=name)
+    except DBAPIError:
+        layout = None  # a test has taken the tables away
+    if layout == server.layout:
+        server.free.append(name)
+    else:
+        await _execute(server.sockets, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -94,10 +152,15 @@ async def _create(sockets: Path, name: str, template: str) -> None:
     await _execute(sockets, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
 
-async def _execute(sockets: Path, statement: str) -> None:
-    engine = create_async_engine(
-        connect_url(_url(sockets, "postgres")), poolclass=NullPool, isolation_level="AUTOCOMMIT"
-    )
-    async with engine.connect() as connection:
-        await connection.execute(text(statement))
-    await engine.dispose()
+async def _execute(sockets: Path, *statements: str, database: str = "postgres") -> list[Any]:
+    """Run each by itself; gives the first value of each, None where there is none."""
+    engine = create_async_engine(connect_url(_url(sockets, database)), poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    values: list[Any] = []
+    try:
+        async with engine.connect() as connection:
+            for statement in statements:
+                result = await connection.execute(text(statement))
+                values.append(result.scalar() if result.returns_rows else None)
+    finally:
+        await engine.dispose()
+    return values
