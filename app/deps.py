@@ -32,7 +32,7 @@ from app.voyage.client import VoyageClient
 
 END_SECONDS: Final = 4.0
 """What streams get, after the grace, to end by themselves; less than what the server gives its connections."""
-_DECIDING: Final = ("authorization", "origin", "referer", "x-csrftoken", "x-on-behalf-of")
+_DECIDING: Final = frozenset({"authorization", "origin", "referer", "x-csrftoken", "x-on-behalf-of"})
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -137,11 +137,16 @@ def _single(headers: Headers) -> dict[str, str]:
 
     Cookies may come in several headers, which mean one (RFC 9113, section 8.2.3).
     """
-    for name in _DECIDING:
-        if len(headers.getlist(name)) > 1:
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        if name not in found:
+            found[name] = value
+        elif name in _DECIDING:
             text = f"The header {name} came more than once."
             raise InvalidInput(text, action="Send it once.", fields={name: [text]})
-    return {**headers, "cookie": "; ".join(headers.getlist("cookie"))}
+        elif name == "cookie":
+            found[name] = f"{found[name]}; {value}"
+    return found
 
 
 def _id(name: str) -> BeforeValidator:

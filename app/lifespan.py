@@ -34,6 +34,7 @@ from app.errors import ConfigError
 from app.providers import litellm_loading
 from app.providers.address import AddressGuard
 from app.providers.advised_client import AdvisedClient
+from app.providers.first_words import FirstWords
 from app.providers.lanes import Lanes
 from app.providers.litellm_lane import LitellmLane
 from app.providers.model import ModelClient
@@ -107,7 +108,7 @@ async def open_services(blueprint: Blueprint) -> AsyncGenerator[Services]:
         stack.push_async_callback(models.close)
         lane = LitellmLane(transport, loader=litellm_loading.load_warm)
         stack.push_async_callback(lane.close)
-        ground = await _open_ground(blueprint, database, voyage, stack)
+        ground = await _open_ground(blueprint, database, voyage, transport.first_words, stack)
         readers = Readers(database, ground.hub, ground.wakeups)
         stack.push_async_callback(readers.close)
         client = blueprint.client or Lanes(native=NativeLane(transport), litellm=lane)
@@ -149,7 +150,11 @@ async def _open_voyage(settings: Settings, stack: AsyncExitStack) -> VoyageClien
 
 
 async def _open_ground(
-    blueprint: Blueprint, database: Database, voyage: VoyageClient | None, stack: AsyncExitStack
+    blueprint: Blueprint,
+    database: Database,
+    voyage: VoyageClient | None,
+    first_words: FirstWords,
+    stack: AsyncExitStack,
 ) -> _Ground:
     """Take over what the last process has left, then give what runs need; it is closed with `stack`."""
     settings = blueprint.settings
@@ -157,7 +162,7 @@ async def _open_ground(
     wakeups = await stack.enter_async_context(wakeups_over(as_secret(settings.valkey_url), prefix="gateway"))
     replica = _replica(blueprint, database, hub, wakeups)
     stack.push_async_callback(replica.close)
-    log = await _open_log(blueprint, database, wakeups, stack)
+    log = await _open_log(blueprint, database, wakeups, first_words, stack)
     await replica.open()
     # The runs end first, then the log has everything of theirs, then this process says that it is gone.
     stack.push_async_callback(hub.drain)
@@ -176,7 +181,9 @@ def _replica(blueprint: Blueprint, database: Database, hub: RunHub, wakeups: Wak
     )
 
 
-async def _open_log(blueprint: Blueprint, database: Database, wakeups: Wakeups, stack: AsyncExitStack) -> EventLog:
+async def _open_log(
+    blueprint: Blueprint, database: Database, wakeups: Wakeups, first_words: FirstWords, stack: AsyncExitStack
+) -> EventLog:
     """Store what the last process could not, then give the writer of events, which is closed with `stack`."""
     folder = await asyncio.to_thread(spill_folder, blueprint.settings)
     store = EventStore(database)
@@ -195,7 +202,7 @@ async def _open_log(blueprint: Blueprint, database: Database, wakeups: Wakeups, 
     if restored:
         _LOG.warning("events_restored_from_spill", count=restored)
     spill = Spill(folder, f"{label}-{uuid.uuid4().hex}")
-    log = EventLog(store, spill, tell=lambda run_id: wakeups.tell(run_topic(run_id)))
+    log = EventLog(store, spill, tell=lambda run_id: wakeups.tell(run_topic(run_id)), first_words=first_words)
     log.open()
     stack.push_async_callback(log.close)
     return log
@@ -223,6 +230,7 @@ def _runner(blueprint: Blueprint, ground: _Ground, client: ModelClient, models: 
         AdvisedClient(client, models),
         ground.hub,
         log=ground.log,
+        first_words=ground.log.first_words,
         wakeups=ground.wakeups,
         owner=ground.replica.id,
         limits=RunLimits(

@@ -41,9 +41,9 @@ _POSTGRES: Final = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 _SQLITE: Final = frozenset({"sqlite", "sqlite+aiosqlite"})
 _POSTGRES_OPTIONS: Final = frozenset({"host", "port", "ssl", "sslmode", "target_session_attrs"})
 _OPTION_NAME: Final = re.compile(r"[a-z_]{1,40}")
-_BUSY_TIMEOUT: Final = f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}"
+BUSY_TIMEOUT: Final = f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}"
 _SQLITE_PRAGMAS: Final = (
-    _BUSY_TIMEOUT,
+    BUSY_TIMEOUT,
     "PRAGMA journal_mode = WAL",
     # FULL: a stored message survives the loss of power, not only of the process.
     "PRAGMA synchronous = FULL",
@@ -232,5 +232,5 @@ def _begin_sqlite(connection: Connection) -> None:
             else:
                 return
     finally:
-        cursor.execute(_BUSY_TIMEOUT)
+        cursor.execute(BUSY_TIMEOUT)
         cursor.close()

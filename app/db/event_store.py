@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Final, final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,8 +21,6 @@ ALL_SECONDS: Final = 60.0
 """What folding all that there is may take, at a start: nobody waits for an answer then."""
 TURN_SECONDS: Final = 1.0
 """What it may wait for the other writers of this process, on SQLite."""
-BUSY_MILLISECONDS: Final = 250
-"""What it may wait for writers outside of this process, on SQLite; it is tried again soon."""
 _CLOSE_SECONDS: Final = 1.0
 
 
@@ -38,17 +36,17 @@ class Appended:
 
 @final
 class EventStore:
-    """Owns its connection; `close` it. For one caller at a time.
+    """Owns its connection to PostgreSQL; `close` it. For one caller at a time.
 
-    On SQLite events go into a journal first, and are folded into pages of one run each: see `app.db.sqlite_events`.
+    On SQLite it uses the one that all writers have. There events go into a journal first, and are folded into pages of
+    one run each: see `app.db.sqlite_events`.
     """
 
     def __init__(self, database: Database) -> None:
         """Connect with the first events."""
         self._database = database
+        self._visits = database.visits
         self._connection: AsyncConnection | None = None
-        self._driver: Any = None
-        """SQLite's own connection, asked without SQLAlchemy in between."""
         self._sqlite = SqliteEvents()
 
     @property
@@ -61,49 +59,49 @@ class EventStore:
 
         Raises `StorageUnavailable`; then what became of them is unknown, and it may be called with them again.
         """
-        async with self._writing() as connection:
-            if self._driver is not None:
-                return Appended(*await self._sqlite.append(self._driver, events))
+        async with self._writing():
+            if self._visits is not None:
+                return Appended(*await self._sqlite.append(await self._visits.driver(), events))
+            connection = await self._connected()
             refused = await append_events(connection, events)
             await connection.commit()
             return Appended(refused, {each.run_id: each.entries[-1].seq for each in events})
 
     async def fold(self, *, everything: bool = False) -> Folded:
         """Fold what is old, or everything, and give what was folded; raises `StorageUnavailable`."""
-        if not self._sqlite.waits:
+        if self._visits is None or not self._sqlite.waits:
             return NOTHING_FOLDED
         async with self._writing(ALL_SECONDS if everything else APPEND_SECONDS):
-            return await self._sqlite.fold(self._driver, everything=everything)
+            return await self._sqlite.fold(await self._visits.driver(), everything=everything)
 
     async def recover(self) -> int:
         """Fold what a process that died has left unfolded, and give the number of those events.
 
         For the start, before anybody ends their runs; raises `StorageUnavailable`.
         """
+        if self._visits is None:
+            return 0
         async with self._writing(ALL_SECONDS):
-            return 0 if self._driver is None else await self._sqlite.recover(self._driver)
+            return await self._sqlite.recover(await self._visits.driver())
 
     @asynccontextmanager
-    async def _writing(self, seconds: float = APPEND_SECONDS) -> AsyncGenerator[AsyncConnection]:
+    async def _writing(self, seconds: float = APPEND_SECONDS) -> AsyncGenerator[None]:
         try:
-            async with asyncio.timeout(seconds), self._database.turn(TURN_SECONDS, first=True):
-                yield await self._connected()
+            async with self._database.turn(TURN_SECONDS, first=True):
+                try:
+                    async with asyncio.timeout(seconds):
+                        yield
+                except BaseException:
+                    # Not rolled back but closed: a server that hangs would not answer to that either. Before anybody
+                    # else has the turn, as on SQLite it is theirs too.
+                    await self._disconnect()
+                    raise
         except failures() as failure:
-            # Not rolled back but closed: a server that hangs would not answer to that either.
-            await self._disconnect()
             raise as_gateway_error(failure) from None
-        except BaseException:
-            await self._disconnect()
-            raise
 
     async def _connected(self) -> AsyncConnection:
         if self._connection is None:
-            connection = await self._database.connect()
-            self._connection = connection
-            if connection.dialect.name == "sqlite":
-                await connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-                await connection.rollback()
-                self._driver = (await connection.get_raw_connection()).driver_connection
+            self._connection = await self._database.connect()
         return self._connection
 
     async def close(self) -> None:
@@ -111,10 +109,13 @@ class EventStore:
         with suppress(StorageUnavailable, TimeoutError):
             async with asyncio.timeout(APPEND_SECONDS):
                 await self.fold(everything=True)
-        await self._disconnect()
+        if self._visits is None:
+            await self._disconnect()
 
     async def _disconnect(self) -> None:
-        connection, self._connection, self._driver = self._connection, None, None
+        if self._visits is not None:
+            await self._visits.close()
+        connection, self._connection = self._connection, None
         if connection is None:
             return
         # What is still going on in it must not come back into the pool.

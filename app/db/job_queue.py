@@ -35,7 +35,7 @@ class JobQueue:
     def __init__(self, turn: Turn, visits: Visits) -> None:
         """Take the turn, and the connection, which is closed with the queue."""
         self._turn = turn
-        self._visits = visits
+        self.visits = visits
         self._waiting: deque[_Asked] = deque()
         self._serving: asyncio.Task[None] | None = None
 
@@ -51,14 +51,16 @@ class JobQueue:
             self._serving = asyncio.create_task(self._serve(), name="database jobs")
         timer = loop.call_later(seconds, self._give_up, asked)
         try:
-            await asyncio.wait({asked.outcome})
+            # Not `asyncio.wait`: that takes two more turns of the loop, and every message waits for them.
+            outcome = await asked.outcome
         except asyncio.CancelledError:
+            if asked.outcome.cancelled():
+                asked.outcome = loop.create_future()
             self._give_up(asked)
             await asyncio.wait({asked.outcome})
             raise
         finally:
             timer.cancel()
-        outcome = asked.outcome.result()
         if outcome.failure is not None:
             raise outcome.failure
         return outcome.value
@@ -69,7 +71,7 @@ class JobQueue:
             self._give_up(self._waiting[0])
         if self._serving is not None:
             await asyncio.wait({self._serving}, timeout=CLOSE_SECONDS)
-        await self._visits.close()
+        await self.visits.close()
 
     def _give_up(self, asked: _Asked) -> None:
         """Take a job back that has not begun."""
@@ -90,7 +92,7 @@ class JobQueue:
             async with self._turn.hold(LOOK_SECONDS):
                 taken += [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
                 if taken:
-                    outcomes = await self._visits.run([each.job for each in taken])
+                    outcomes = await self.visits.run([each.job for each in taken])
                     for each, outcome in zip(taken, outcomes, strict=True):
                         each.outcome.set_result(outcome)
         except TimeoutError:

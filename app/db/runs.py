@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import String, bindparam, func, insert, or_, select, text, update
+from sqlalchemy import String, bindparam, func, insert, literal_column, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.direct import direct
@@ -25,7 +25,8 @@ TITLE_CHARS: Final = 120
 MAX_QUEUED: Final = 10
 """Messages that may wait in one conversation."""
 _ACTIVE: Final = (RunStatus.QUEUED.value, RunStatus.RUNNING.value)
-_IS_ACTIVE: Final = or_(*(Run.status == status for status in _ACTIVE))
+# Written out: SQLite compiles a statement anew for each run of it where a value may decide about a partial index.
+_IS_ACTIVE: Final = or_(*(Run.status == literal_column(f"'{status}'") for status in _ACTIVE))
 # Built once: to build a statement takes longer than to run it.
 _LOCKED: Final = direct(
     select(Conversation)
@@ -33,9 +34,7 @@ _LOCKED: Final = direct(
     .with_for_update()
     .execution_options(populate_existing=True)
 )
-_ACTIVE_IDS: Final = direct(
-    select(Run.id).where(Run.conversation_id == bindparam("p_id"), _IS_ACTIVE).order_by(Run.status.desc())
-)
+_ACTIVE_RUNS: Final = direct(select(Run.id, Run.status).where(Run.conversation_id == bindparam("p_id"), _IS_ACTIVE))
 _NEW_MESSAGE: Final = direct(insert(Message.__table__))  # pyright: ignore[reportArgumentType]  # typed as any clause
 _NEW_RUN: Final = direct(insert(Run.__table__))  # pyright: ignore[reportArgumentType]  # see above
 _GROWN: Final = direct(
@@ -127,13 +126,13 @@ class RunEnd:
     """Who answered; None where that is who was to."""
 
 
-async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> Begun:
-    """Store the user's message, the assistant's empty one and the run that will fill it.
+async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime, locked: Conversation | None = None) -> Begun:
+    """Store the user's message, the assistant's empty one and the run that will fill it, in the conversation `locked`.
 
     Raises `NotFound` for an unknown or foreign conversation and `ConversationBusy`, with the id of the run in the
     way, while another run is active.
     """
-    conversation = await lock_conversation(session, user_id=new.user_id, conversation_id=new.conversation_id)
+    conversation = locked or await lock_conversation(session, user_id=new.user_id, conversation_id=new.conversation_id)
     status = await _status_of(session, new)
     seq = conversation.next_seq
     common = {"conversation_id": new.conversation_id, "run_id": new.run_id, "created_at": now}
@@ -162,12 +161,13 @@ async def begin_run(session: AsyncSession, new: NewRun, *, now: datetime) -> Beg
 
 async def _status_of(session: AsyncSession, new: NewRun) -> RunStatus:
     """Say whether the new run may begin; the lock on the conversation makes that last."""
-    active = (await session.scalars(_ACTIVE_IDS, {"p_id": new.conversation_id})).all()
+    active = (await session.execute(_ACTIVE_RUNS, {"p_id": new.conversation_id})).all()
     if not active:
         return RunStatus.RUNNING
     if new.queue and len(active) <= MAX_QUEUED:
         return RunStatus.QUEUED
-    raise ConversationBusy(run_id=str(active[0]))  # "running" comes first
+    running = next((run for run in active if run.status == RunStatus.RUNNING), active[0])
+    raise ConversationBusy(run_id=str(running.id))
 
 
 async def claim_run(session: AsyncSession, run_id: UUID, *, user_id: str, conversation_id: UUID, owner: str) -> bool:

@@ -77,6 +77,11 @@ class Database:
         """Give a connection for the caller to close, and to write with in its `turn` only."""
         return await self._engine.connect()
 
+    @property
+    def visits(self) -> Visits | None:
+        """SQLite's one connection for writing, for who holds the `turn`; None for PostgreSQL."""
+        return None if self._jobs is None else self._jobs.visits
+
     async def do(self, job: Job[T], *, seconds: float = TURN_SECONDS) -> T:
         """Run `job` in a transaction of its own and give what it gives; what it raises undoes everything.
 

@@ -17,23 +17,23 @@ import orjson
 from app.db.event_pages import in_order, journal_lines, pages_of, read_journal
 from app.db.run_events import NewEvents
 from app.entry import Entry
-from app.events import RunStatus
 
 FOLD_S: Final = 5.0
 """How long events stay in the journal before they become a page."""
 FOLDS_AT_ONCE: Final = 4
 """Runs that are folded in one transaction, so that none of them takes long."""
-_RUNNING: Final = RunStatus.RUNNING.value
+# The status is written out: SQLite compiles a statement anew for each run of it where a value may decide about a
+# partial index.
 _JOURNAL: Final = (
     "INSERT INTO event_journal (id, lines) SELECT ?1, ?2 WHERE ?3 = (SELECT count(*) FROM json_each(?4) AS asked "
-    "JOIN runs ON runs.id = asked.value ->> 0 WHERE runs.epoch = asked.value ->> 1 AND runs.status = ?5)"
+    "JOIN runs ON runs.id = asked.value ->> 0 WHERE runs.epoch = asked.value ->> 1 AND runs.status = 'running')"
 )
 """Unless one of the runs is not in hand here any more. One statement, since a thread has to wait for its turn with
 the interpreter after each."""
-_IS_HELD: Final = "SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND status = ?"
+_IS_HELD: Final = "SELECT 1 FROM runs WHERE id = ? AND epoch = ? AND status = 'running'"
 _FOLD: Final = (
     "INSERT INTO run_events (run_id, seq, type, data) SELECT ?1, ?2, ?3, ?4 "
-    "WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND status = ?5) "
+    "WHERE EXISTS (SELECT 1 FROM runs WHERE id = ?1 AND status = 'running') "
     "AND NOT EXISTS (SELECT 1 FROM run_events WHERE run_id = ?1 AND seq >= ?2)"
 )
 _FORGET: Final = "DELETE FROM event_journal WHERE id < ?"
@@ -174,7 +174,7 @@ def _write(connection: sqlite3.Connection, visit: _Visit) -> set[str]:
         gone = _write_lines(connection, visit) if visit.lines else set[str]()
         if not gone:
             for page in visit.pages:
-                connection.execute(_FOLD, (*page, _RUNNING))
+                connection.execute(_FOLD, page)
             if visit.forget_before is not None:
                 connection.execute(_FORGET, (visit.forget_before,))
     return gone
@@ -182,13 +182,13 @@ def _write(connection: sqlite3.Connection, visit: _Visit) -> set[str]:
 
 def _write_lines(connection: sqlite3.Connection, visit: _Visit) -> set[str]:
     held = orjson.dumps(visit.held).decode()
-    if connection.execute(_JOURNAL, (visit.row, visit.lines, len(visit.held), held, _RUNNING)).rowcount:
+    if connection.execute(_JOURNAL, (visit.row, visit.lines, len(visit.held), held)).rowcount:
         return set()
     return _not_held(connection, visit.held)
 
 
 def _not_held(connection: sqlite3.Connection, runs: Iterable[tuple[str, int]]) -> set[str]:
-    return {run[0] for run in runs if connection.execute(_IS_HELD, (*run, _RUNNING)).fetchone() is None}
+    return {run[0] for run in runs if connection.execute(_IS_HELD, run).fetchone() is None}
 
 
 def _recover(connection: sqlite3.Connection) -> int:
@@ -200,7 +200,7 @@ def _recover(connection: sqlite3.Connection) -> int:
         for run_id, entries in found.items():
             last = connection.execute("SELECT coalesce(max(seq), 0) FROM run_events WHERE run_id = ?", (run_id,))
             for page in pages_of(list(in_order(entries, after=last.fetchone()[0]))):
-                connection.execute(_FOLD, (run_id, page.seq, page.type, page.data.decode(), _RUNNING))
+                connection.execute(_FOLD, (run_id, page.seq, page.type, page.data.decode()))
         connection.execute("DELETE FROM event_journal")
     return sum(map(len, found.values()))
 

@@ -12,9 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from app.db.direct import DirectResult, DirectStatements, Parameters, is_direct
+from app.db.engine import BUSY_TIMEOUT
 from app.db.failures import failures
 
 CLOSE_SECONDS: Final = 1.0
+BRIEF_MS: Final = 250
+"""How long who uses the connection itself waits for writers outside of this process; it is tried again soon."""
+_BRIEF: Final = f"PRAGMA busy_timeout = {BRIEF_MS}"
 T = TypeVar("T")
 Job = Callable[[AsyncSession], Awaitable[T]]
 _MISUSED: Final = "a job may wait for its session only"
@@ -31,7 +35,9 @@ class Outcome:
 
 @final
 class Visits:
-    """A connection for jobs: transactions that the connection's own thread runs from their BEGIN to their COMMIT.
+    """The connection of all writers: transactions that its own thread runs from their BEGIN to their COMMIT.
+
+    With two of them each would read anew, after every commit of the other, what it has in its cache.
 
     A job is written like any other query, `async` and with an `AsyncSession`; here its session never has to wait, so
     the whole of it is one piece of work. Asking the thread for each statement costs more than the statements do.
@@ -42,8 +48,23 @@ class Visits:
         self._connect = connect
         self._options = options
         self._connection: AsyncConnection | None = None
+        self._driver: Any = None
         self._engine: Engine | None = None
         self._statements: DirectStatements | None = None
+
+    async def driver(self) -> Any:  # noqa: ANN401 - an aiosqlite connection, which has no types for what is asked of it
+        """Give the driver's connection, opened with the first use, for who holds the turn to write.
+
+        What is done with it is a whole transaction, in one visit to its thread. Raises what the driver raises.
+        """
+        if self._driver is None:
+            if self._connection is None:
+                self._connection = await self._connect()
+            driver: Any = (await self._connection.get_raw_connection()).driver_connection
+            async with driver.execute(_BRIEF):  # an open cursor would stand in the way of the library
+                pass
+            self._driver = driver
+        return self._driver
 
     async def run(self, jobs: Sequence[Job[Any]]) -> Sequence[Outcome]:
         """Run jobs in one transaction, and give their outcomes: what one raises undoes that one alone.
@@ -51,9 +72,7 @@ class Visits:
         The caller holds the turn to write.
         """
         try:
-            if self._connection is None:
-                self._connection = await self._connect()
-            driver: Any = (await self._connection.get_raw_connection()).driver_connection
+            driver = await self.driver()
             return await driver._execute(self._visit, driver._conn, jobs)  # noqa: SLF001 - the driver's way into its thread, as SQLAlchemy's own does
         except Exception as failure:  # noqa: BLE001 - whoever asked gets it
             return [Outcome(failure=failure)] * len(jobs)
@@ -65,6 +84,7 @@ class Visits:
         visit = _Visit(raw, engine, self._statements)
         outcomes: list[Outcome] = []
         try:
+            raw.execute(BUSY_TIMEOUT)
             raw.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 outcomes.append(visit.run(job, alone=len(jobs) == 1))
@@ -79,6 +99,7 @@ class Visits:
             return kept + [lost] * (len(jobs) - len(kept))
         finally:
             visit.close()
+            raw.execute(_BRIEF)
         return outcomes
 
     def _engine_over(self, raw: sqlite3.Connection) -> Engine:
@@ -88,8 +109,9 @@ class Visits:
         return self._engine
 
     async def close(self) -> None:
-        """Close the connection; the next job opens another one."""
-        connection, self._connection, self._engine, self._statements = self._connection, None, None, None
+        """Close the connection; the next one who writes opens another."""
+        connection, self._connection, self._driver = self._connection, None, None
+        self._engine = self._statements = None
         if connection is None:
             return
         # A thread that still waits for the disk does not hold up the end of the process.

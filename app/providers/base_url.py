@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, Never
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +26,7 @@ def default_version(wire: Wire) -> str:
     return _DEFAULT_VERSIONS.get(wire, "v1")
 
 
+@lru_cache(maxsize=256)
 def canonical(base: str, *, wire: Wire, version: str) -> str:
     """Give the one form of `base`: absolute, no slash at the end, the version segment in it.
 

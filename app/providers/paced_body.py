@@ -5,20 +5,30 @@ from typing import Final, final
 
 import aiohttp
 
+from app.providers.first_words import FirstWords
 from app.providers.pace import Pace
 
 FREE_READS: Final = 4
 """Without a pause before them: the first text is in these, and somebody waits for it."""
 
+YIELD_S: Final = 0.002
+"""How much longer it rests while somebody else waits for a first word, and then looks again."""
+MOST_YIELDS: Final = 5
+"""There may always be somebody."""
+
 
 @final
 class PacedBody:
-    """Rests between two reads as `Pace` says; what comes meanwhile stays in the kernel, and is one read then."""
+    """Rests between two reads as `Pace` says; what comes meanwhile stays in the kernel, and is one read then.
 
-    def __init__(self, response: aiohttp.ClientResponse, pace: Pace) -> None:
+    One that rests anyway lets those go first who wait for a first word.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, pace: Pace, first_words: FirstWords) -> None:
         """Take the response, which stays its owner's."""
         self._response = response
         self._pace = pace
+        self._first_words = first_words
         self._reads = 0
         self._read_at = 0.0
 
@@ -42,6 +52,10 @@ class PacedBody:
         transport.pause_reading()
         try:
             await asyncio.sleep(seconds)
+            for _ in range(MOST_YIELDS):
+                if not self._first_words.expected:
+                    break
+                await asyncio.sleep(YIELD_S)
         finally:
             if not transport.is_closing():
                 transport.resume_reading()

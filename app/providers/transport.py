@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver
 from app.errors import InvalidProviderResponse, Origin, Phase, StreamInterrupted
 from app.providers import outgoing_url, transport_errors
 from app.providers.address import AddressGuard
+from app.providers.first_words import FirstWords
 from app.providers.guarded_connector import open_connector
 from app.providers.outgoing_url import UnusableUrl
 from app.providers.pace import Pace
@@ -165,6 +166,8 @@ class Transport:
         self._max_response_bytes = max_response_bytes
         self._resolver = resolver
         self._pace = Pace() if pace is None else pace
+        self.first_words = FirstWords()
+        """Whoever begins or shows a run tells this, so that the other streams let it go first."""
         self._sessions: _Sessions | None = None
         self._closing = AsyncExitStack()
 
@@ -231,7 +234,7 @@ class Transport:
             yield UpstreamResponse(
                 response.status,
                 {name.lower(): value for name, value in response.headers.items()},
-                PacedBody(response, self._pace),
+                PacedBody(response, self._pace, self.first_words),
                 origin,
                 self._max_response_bytes,
             )

@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol, final
 from uuid import UUID
 
@@ -14,10 +13,11 @@ from app.db.run_events import NewEvents
 from app.db.sqlite_events import Folded
 from app.entry import Entry
 from app.errors import StorageUnavailable
+from app.providers.first_words import FirstWords
+from app.runs.event_batch import Batch, first_part, parts
 from app.runs.journal import Journal
 from app.runs.spill import Spill
 
-TRANSACTION_EVENTS: Final = 2_000
 SLOW_S: Final = 1.0
 """How long readers wait for the database before they are shown what only the spill file has."""
 BUSY_RUNS: Final = 5
@@ -54,25 +54,6 @@ class Store(Protocol):
         """Give up what it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Events of one run that are numbered and not in the database yet."""
-
-    journal: Journal
-    entries: Sequence[Entry]
-
-    def new(self) -> NewEvents:
-        return NewEvents(self.journal.run_id, self.journal.epoch, self.entries)
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return sum(len(entry.data) for entry in self.entries)
-
-    def not_durable(self) -> "_Batch":
-        return _Batch(self.journal, [entry.not_durable() for entry in self.entries])
-
-
 @final
 class EventLog:
     """Owns the writer's task between `open` and `close`.
@@ -83,18 +64,26 @@ class EventLog:
     their run is stored.
     """
 
-    def __init__(self, store: Store, spill: Spill, *, tell: Callable[[UUID], None] = lambda _: None) -> None:
-        """Take the store, the place for bad times, and whom to tell of runs that have new events."""
+    def __init__(
+        self,
+        store: Store,
+        spill: Spill,
+        *,
+        tell: Callable[[UUID], None] = lambda _: None,
+        first_words: FirstWords | None = None,
+    ) -> None:
+        """Take the store, the place for bad times, and whom to tell of runs that have new events, or their first."""
         self._store = store
         self._spill = spill
         self._tell = tell
+        self.first_words = FirstWords() if first_words is None else first_words
         self._marked: dict[Journal, None] = {}
         self._in_hand = False
         self._work = asyncio.Event()
         self._hurry = asyncio.Event()
         self._unkept: dict[UUID, Journal] = {}
         """Runs with events that the store has yet to fold."""
-        self._backlog: deque[_Batch] = deque()
+        self._backlog: deque[Batch] = deque()
         self._backlog_bytes = 0
         self._file = asyncio.Lock()
         """The spill file and the backlog have the same events whenever nobody holds this."""
@@ -124,6 +113,7 @@ class EventLog:
         self._marked[journal] = None
         if journal.last_seq <= EARLY_EVENTS:
             self._hurry.set()
+            self.first_words.expect(journal)
         self._work.set()
 
     async def _write(self) -> None:
@@ -133,14 +123,16 @@ class EventLog:
             self._work.clear()
             self._hurry.clear()
             marked, self._marked = self._marked, {}
-            taken = [_Batch(journal, entries) for journal in marked if (entries := _take(journal))]
+            taken = [Batch(journal, entries) for journal in marked if (entries := _take(journal))]
             self._in_hand = True
-            for part in _parts(taken):
+            for part in parts(taken):
                 try:
                     await self._put(part)
                 except Exception as bug:  # noqa: BLE001 - it may cost the runs it struck, not all that are to come
                     _refuse(part, bug)
             self._in_hand = False
+            for journal in marked:
+                self.first_words.passed_on(journal)
             if len(taken) >= BUSY_RUNS:
                 await self._breathe()
 
@@ -171,7 +163,7 @@ class EventLog:
         except Exception as bug:  # noqa: BLE001 - it may cost space, not the writer that all runs need
             _log.error("event_log.not_folded", error_type=type(bug).__qualname__)
 
-    async def _put(self, waiting: Sequence[_Batch]) -> None:
+    async def _put(self, waiting: Sequence[Batch]) -> None:
         """Bring events to where they are safe, then show them; waits for as long as that takes."""
         loop = asyncio.get_running_loop()
         slow_at = loop.time() + SLOW_S
@@ -191,7 +183,7 @@ class EventLog:
                 return
             await asyncio.sleep(PAUSE_S)
 
-    def _show(self, waiting: Iterable[_Batch], refused: frozenset[UUID], *, saved: bool) -> None:
+    def _show(self, waiting: Iterable[Batch], refused: frozenset[UUID], *, saved: bool) -> None:
         for each in waiting:
             journal = each.journal
             if refused and journal.run_id in refused:
@@ -208,7 +200,7 @@ class EventLog:
             if journal is not None:
                 journal.mark_kept(seq)
 
-    async def _spilled(self, waiting: Sequence[_Batch]) -> bool:
+    async def _spilled(self, waiting: Sequence[Batch]) -> bool:
         """Put events into the spill file and show them as not durable; False where there is no room for them."""
         marked = [each.not_durable() for each in waiting]
         size = sum(each.size for each in marked)
@@ -229,7 +221,7 @@ class EventLog:
         """Store everything that waits, oldest first; ends when nothing does."""
         stored = 0
         while self._backlog:
-            part = _first_part(self._backlog)
+            part = first_part(self._backlog)
             try:
                 appended = await self._store.append([each.new() for each in part])
             except StorageUnavailable:
@@ -254,44 +246,16 @@ class EventLog:
         _log.warning("storage.back", stored=stored)
 
 
-def _parts(batches: Iterable[_Batch]) -> Iterator[list[_Batch]]:
-    """Give the batches in the order they have, at most `TRANSACTION_EVENTS` at a time."""
-    part: list[_Batch] = []
-    room = TRANSACTION_EVENTS
-    for batch in batches:
-        entries = batch.entries
-        while len(entries) >= room:
-            yield [*part, _Batch(batch.journal, entries[:room])]
-            entries, part, room = entries[room:], [], TRANSACTION_EVENTS
-        if entries:
-            part.append(_Batch(batch.journal, entries))
-            room -= len(entries)
-    if part:
-        yield part
-
-
-def _first_part(backlog: Iterable[_Batch]) -> list[_Batch]:
-    """Give the first batches, whole ones, until there are `TRANSACTION_EVENTS` of events."""
-    part: list[_Batch] = []
-    events = 0
-    for batch in backlog:
-        part.append(batch)
-        events += len(batch.entries)
-        if events >= TRANSACTION_EVENTS:
-            break
-    return part
-
-
 def _take(journal: Journal) -> Sequence[Entry]:
     """Number what is pending of a run; an event that cannot be written costs its own run only."""
     try:
         return journal.take()
     except Exception as bug:  # noqa: BLE001 - see above
-        _refuse([_Batch(journal, ())], bug)
+        _refuse([Batch(journal, ())], bug)
         return ()
 
 
-def _refuse(waiting: Iterable[_Batch], bug: Exception) -> frozenset[UUID]:
+def _refuse(waiting: Iterable[Batch], bug: Exception) -> frozenset[UUID]:
     """Give up the runs that a bug struck, and give their ids."""
     _log.error("event_log.crashed", error_type=type(bug).__qualname__)
     journals = {each.journal for each in waiting}

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import final
+from typing import Final, final
 from uuid import UUID
 
 import structlog
@@ -21,6 +21,7 @@ from app.errors import (
     StorageUnavailable,
 )
 from app.events import RunStatus
+from app.providers.first_words import FirstWords
 from app.providers.model import ModelClient
 from app.providers.model_lookup import ModelLookup
 from app.providers.registry import Registry
@@ -49,6 +50,8 @@ from app.vault import Vault
 from app.voyage.client import VoyageClient
 from app.wakeups import Wakeups
 
+ASKING_S: Final = 0.003
+"""How long a run that has begun goes before others' streams: its provider is asked, and its caller answered."""
 _log = structlog.stdlib.get_logger(__name__)
 
 
@@ -81,6 +84,8 @@ class Runner:
     hub: RunHub
     log: Log | None = None
     """Stores the events; None where nobody can come back to them."""
+    first_words: FirstWords = field(default_factory=FirstWords)
+    """Is told while a run begins here."""
     wakeups: Wakeups = field(default_factory=Wakeups)
     owner: str = "alone"
     """The id of this process."""
@@ -228,7 +233,11 @@ class Runner:
         )
 
     async def _run(self, run: LiveRun, send: SendMessage) -> None:
-        begun = await self._begin(run, send)
+        self.first_words.expect(run)
+        try:
+            begun = await self._begin(run, send)
+        finally:
+            asyncio.get_running_loop().call_later(ASKING_S, self.first_words.passed_on, run)
         carrier = self._carrier()
         await carrier.carry(run, send, begun, carrier.new_answer(run, begun.plan))
 
@@ -246,7 +255,7 @@ class Runner:
         return begun
 
     async def _begin_in(self, session: Session, *, run: LiveRun, send: SendMessage) -> tuple[Begun, Entry]:
-        await runs.lock_conversation(session, user_id=send.user_id, conversation_id=send.conversation_id)
+        locked = await runs.lock_conversation(session, user_id=send.user_id, conversation_id=send.conversation_id)
         earlier = await self._earlier(session, send)
         if earlier is not None:
             raise _BegunBefore(earlier)
@@ -254,7 +263,7 @@ class Runner:
         run.provider, run.model = plan.route.provider.id, plan.route.model
         run.user_message_id = plan.place.question or run.user_message_id
         begun = await runs.begin_run(
-            session, new_run(run, send, plan, owner=self.owner, clock=self.clock), now=self.clock.now()
+            session, new_run(run, send, plan, owner=self.owner, clock=self.clock), now=self.clock.now(), locked=locked
         )
         first = run.journal.number(first_event(run, begun))
         await run_events.add_event(session, run.run_id, first)

@@ -1,9 +1,11 @@
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from app.db import event_store
 from app.db.conversations import delete_conversation
@@ -11,8 +13,10 @@ from app.db.event_store import EventStore
 from app.db.models import Run
 from app.db.run_events import NewEvents
 from app.db.runs import lock_conversation
-from app.db.session import Database
+from app.db.session import Database, Session
+from app.db.visit import BRIEF_MS
 from app.errors import StorageUnavailable
+from tests.databases import sqlite_threads_ended
 from tests.db.events import entry, new, seqs, stored
 from tests.db.rows import begin, finish, new_conversation
 
@@ -125,6 +129,31 @@ async def test_a_cancelled_append_leaves_nothing_behind(database: Database, stor
     assert appending.cancelled()
     assert await seqs(database, begun.run_id) == []
     assert await refused(store, new(begun.run_id, 1)) == frozenset()
+
+
+async def test_events_give_up_soon_where_jobs_wait_and_both_go_on(sqlite_url: str) -> None:
+    database = Database.open(sqlite_url)
+    store = EventStore(database)
+    begun = await begin(database, await new_conversation(database))
+    await store.append([new(begun.run_id, 1)])
+
+    async def job(session: Session) -> str | None:
+        return await session.scalar(select(Run.status))
+
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageUnavailable):
+            await store.append([new(begun.run_id, 2)])
+        waiting = asyncio.create_task(database.do(job))
+        done, _ = await asyncio.wait({waiting}, timeout=2 * BRIEF_MS / 1000)
+        assert not done
+
+    assert await waiting == "running"
+    assert await refused(store, new(begun.run_id, 2)) == frozenset()
+    assert await seqs(database, begun.run_id) == [1, 2]
+    await store.close()
+    await database.close()
+    await sqlite_threads_ended()
 
 
 async def test_a_connection_that_was_cut_is_replaced(postgres_url: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from app.errors import StreamInterrupted
+from app.providers import paced_body
 from app.providers.pace import LAST_S, LOOK_S, STEADY_S, Pace
 from app.providers.paced_body import FREE_READS
 from app.providers.transport import Transport, UpstreamResponse
@@ -139,6 +140,33 @@ async def test_a_free_process_reads_each_piece() -> None:
         chunks = [chunk async for chunk in response.chunks()]
     assert b"".join(chunks) == WHOLE
     assert len(chunks) > FREE_READS + PIECES / 4
+
+
+@asynccontextmanager
+async def _rested(transport: Transport, url: str) -> AsyncGenerator[UpstreamResponse]:
+    """Give a response whose next read has a rest before it."""
+    async with transport.request("GET", url, headers={}, body=None, deadlines=DEADLINES, origin=ORIGIN) as response:
+        for _ in range(FREE_READS):
+            await response.readany()
+        yield response
+
+
+async def test_a_stream_that_rests_lets_first_words_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paced_body, "MOST_YIELDS", 1_000_000)
+    async with _talking() as url, Transport(pace=_busy()) as transport, _rested(transport, url) as response:
+        transport.first_words.expect("a run")
+        reading = asyncio.create_task(response.readany())
+        done, _ = await asyncio.wait({reading}, timeout=STEADY_S * 3)
+        assert not done
+
+        transport.first_words.passed_on("a run")
+        assert await asyncio.wait_for(reading, DEADLINES.idle_s)
+
+
+async def test_there_may_always_be_somebody_who_waits_for_a_first_word() -> None:
+    async with _talking() as url, Transport(pace=_busy()) as transport, _rested(transport, url) as response:
+        transport.first_words.expect("a run")
+        assert await asyncio.wait_for(response.readany(), DEADLINES.idle_s)
 
 
 async def test_a_connection_that_is_cut_in_a_pause_is_noticed_and_what_came_is_given() -> None:

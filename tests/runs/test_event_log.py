@@ -11,7 +11,8 @@ from app.db.run_events import NewEvents
 from app.entry import Entry
 from app.events import MessageDelta, RunRetrying
 from app.runs import event_log
-from app.runs.event_log import TRANSACTION_EVENTS, EventLog
+from app.runs.event_batch import TRANSACTION_EVENTS
+from app.runs.event_log import EventLog
 from app.runs.journal import Journal
 from app.runs.spill import Spill, restore
 from tests.runs.desk import until
@@ -132,6 +133,23 @@ async def test_where_many_runs_write_all_but_first_texts_wait_a_little(
     await asyncio.wait_for(asyncio.gather(new.saved(), *(journal.saved() for journal in busy)), 5)
 
     assert house.store.tries == tries + 1
+
+
+async def test_others_let_a_first_text_go_first_until_it_is_out(house: House) -> None:
+    house.store.go_on.clear()
+    journal = house.journal()
+    journal.append(text("Rome"))
+    assert house.log.first_words.expected
+    house.store.go_on.set()
+    await journal.saved()
+    assert not house.log.first_words.expected
+
+    for number in range(event_log.EARLY_EVENTS):
+        journal.append(apart(number))
+        await journal.saved()
+    house.store.go_on.clear()
+    journal.append(text("a later one"))
+    assert not house.log.first_words.expected
 
 
 async def test_many_events_are_several_transactions_in_order(house: House) -> None:
