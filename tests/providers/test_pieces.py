@@ -96,10 +96,11 @@ def test_a_call_that_is_told_at_its_end_only_is_told() -> None:
     piece = {"type": "response.function_call_arguments.delta", "output_index": 1, "delta": '{"x":1}'}
 
     assert said(openai_responses.say, done) == [ToolCallPiece(0, "a", "f", '{"x":1}')]
-    assert said(openai_responses.say, added, done)[-1] == ToolCallPiece(0, None, None, '{"x":1}')
+    assert said(openai_responses.say, added, done)[-1] == ToolCallPiece(0, None, "f", '{"x":1}')
     assert said(openai_responses.say, added, piece, done) == [
         ToolCallPiece(0, "a", None, ""),
         ToolCallPiece(0, None, None, '{"x":1}'),
+        ToolCallPiece(0, None, "f", ""),
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, json_text, part, string, table, text, unknown_end
+from app.providers.wires.reading import Reading, count, json_text, part, parts, string, table, text, unknown_end
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "end_turn": FinishReason.STOP,
@@ -64,18 +64,25 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
         case "content_block_delta":
             _say_delta(event, part(event.get("delta")), pieces)
         case "content_block_start":
-            block = part(event.get("content_block"))
-            if block.get("type") == "tool_use":
-                name = string(block.get("name"))
-                pieces.call(_number(event), string(block.get("id")), name, json_text(block.get("input")))
-            elif piece := text(block.get("text")):
-                pieces.text(piece)
-            elif thought := text(block.get("thinking")):
-                pieces.reasoning(thought)
+            _say_block(_number(event), part(event.get("content_block")), pieces)
+        case "message_start":
+            # Empty by the documents; servers that make a stream of a whole answer may have it here.
+            for number, block in enumerate(parts(part(event.get("message")).get("content"))):
+                _say_block(number, block, pieces)
+                pieces.close(number)
         case "content_block_stop":
             pieces.close(_number(event))
         case _:
             pass
+
+
+def _say_block(number: int, block: Mapping[str, Any], pieces: Pieces) -> None:
+    if block.get("type") == "tool_use":
+        pieces.call(number, string(block.get("id")), string(block.get("name")), json_text(block.get("input")))
+    elif piece := text(block.get("text")):
+        pieces.text(piece)
+    elif thought := text(block.get("thinking")):
+        pieces.reasoning(thought)
 
 
 def _say_delta(event: Mapping[str, Any], delta: Mapping[str, Any], pieces: Pieces) -> None:

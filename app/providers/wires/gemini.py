@@ -6,7 +6,19 @@ from typing import Any, Final
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, json_text, part, parts, rows, string, table, text, unknown_end
+from app.providers.wires.reading import (
+    Reading,
+    count,
+    first,
+    json_text,
+    part,
+    parts,
+    rows,
+    string,
+    table,
+    text,
+    unknown_end,
+)
 
 SIGNATURE: Final = "__thought__"
 """Between the id of a call and its `thoughtSignature`, which has to come back with the call: the id is all of a call
@@ -35,7 +47,7 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
         return event
     if reason := table(event.get("promptFeedback")).get("blockReason"):
         return {"error": {"status": "content_filter", "message": f"The prompt was blocked: {reason}"}}
-    for candidate in rows(event.get("candidates")):
+    for candidate in first(rows(event.get("candidates"))):
         said = rows(table(candidate.get("content")).get("parts"))
         reading.tools = reading.tools or any("functionCall" in one for one in said)
         reason = candidate.get("finishReason")
@@ -59,15 +71,15 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
 
 def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     """Put what one event adds to the answer into `pieces`; tool calls come whole, mostly without an id."""
-    for candidate in rows(event.get("candidates"))[:1]:
+    for candidate in first(rows(event.get("candidates"))):
         for one in parts(part(candidate.get("content")).get("parts")):
             if piece := text(one.get("text")):
                 if one.get("thought") is True:
                     pieces.reasoning(piece)
                 else:
                     pieces.text(piece)
-            elif call := part(one.get("functionCall")):
+            if call := part(one.get("functionCall")):
                 id_ = string(call.get("id")) or f"call_{secrets.token_hex(12)}"
                 if signature := string(one.get("thoughtSignature")):
                     id_ = f"{id_}{SIGNATURE}{signature}"
-                pieces.call(id_, id_, string(call.get("name")), json_text(call.get("args")) or "{}")
+                pieces.lone_call(id_, string(call.get("name")), json_text(call.get("args")) or "{}")

@@ -1,11 +1,23 @@
 """OpenAI chat completions: https://platform.openai.com/docs/api-reference/chat-streaming."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from app.events import FinishReason, Usage
 from app.providers.pieces import Pieces
-from app.providers.wires.reading import Reading, count, json_text, part, parts, rows, string, table, text, unknown_end
+from app.providers.wires.reading import (
+    Reading,
+    count,
+    first,
+    json_text,
+    part,
+    parts,
+    rows,
+    string,
+    table,
+    text,
+    unknown_end,
+)
 
 FINISH: Final[Mapping[str, FinishReason]] = {
     "stop": FinishReason.STOP,
@@ -24,7 +36,9 @@ FINISH: Final[Mapping[str, FinishReason]] = {
 _LIST: Final[Any] = list
 _OBJECT: Final[Any] = dict
 """What JSON's values are, for comparing their exact types: this is the hottest place of a stream."""
-_MORE: Final = ("reasoning_content", "reasoning", "refusal", "tool_calls")
+_OLD: Final = "function_call"
+"""What an answer had one of before it had tool calls."""
+_MORE: Final = ("reasoning_content", "reasoning", "refusal", "tool_calls", "function_call")
 """What a delta may have besides text."""
 
 
@@ -37,7 +51,7 @@ def _plain(event: Mapping[str, Any]) -> str | None:
     if type(choices) is not _LIST or len(choices) != 1:
         return None
     choice: Any = choices[0]
-    if type(choice) is not _OBJECT or choice.get("finish_reason"):
+    if type(choice) is not _OBJECT or choice.get("finish_reason") or choice.get("index") or "message" in choice:
         return None
     delta: Any = choice.get("delta")
     if type(delta) is not _OBJECT or event.get("usage") or event.get("error") or event.get("x_groq"):
@@ -64,9 +78,8 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
     groq = table(event.get("x_groq"))
     if groq.get("error"):
         return groq
-    for choice in rows(event.get("choices")):
-        if table(choice.get("delta")).get("tool_calls"):
-            reading.tools = True
+    for choice in first(rows(event.get("choices"))):
+        reading.tools = reading.tools or any(map(_calls, (table(choice.get("delta")), table(choice.get("message")))))
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             if reason.lower() not in FINISH:
@@ -90,20 +103,43 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
     if plain is not None:
         pieces.text(plain)
         return
-    for choice in rows(event.get("choices"))[:1]:
+    for choice in first(rows(event.get("choices"))):
         delta = part(choice.get("delta"))
-        # DeepSeek and others name it so; OpenRouter, Groq and vLLM call it reasoning; some send both, the same.
-        if thought := text(delta.get("reasoning_content")) or text(delta.get("reasoning")):
+        if thought := _thought(delta):
             pieces.reasoning(thought)
         content = delta.get("content")
         if isinstance(content, list):
             _say_parts(cast("list[object]", content), pieces)
-        elif piece := text(content):
+        # Some servers send the form of plain completions, others both, the same.
+        elif piece := text(content) or text(choice.get("text")):
             pieces.text(piece)
         if refusal := text(delta.get("refusal")):
             pieces.text(refusal)
         if (calls := delta.get("tool_calls")) is not None:
-            _say_calls(calls, pieces)
+            _say_calls(calls, pieces.call)
+        if old := part(delta.get("function_call")):
+            pieces.call(_OLD, None, string(old.get("name")), json_text(old.get("arguments")))
+        _say_message(part(choice.get("message")), pieces)
+
+
+def _say_message(message: Mapping[str, Any], pieces: Pieces) -> None:
+    """Take a whole message, as a server sends it that does not stream, or at the end of one that does."""
+    content = message.get("content")
+    texts = _texts(cast("list[object]", content)) if isinstance(content, list) else (text(content),)
+    pieces.whole_answer("".join((*texts, text(message.get("refusal")))), _thought(message))
+    if (calls := message.get("tool_calls")) is not None:
+        _say_calls(calls, pieces.whole_call)
+    if old := part(message.get("function_call")):
+        pieces.whole_call(_OLD, None, string(old.get("name")), json_text(old.get("arguments")))
+
+
+def _calls(said: Mapping[str, Any]) -> bool:
+    return bool(said.get("tool_calls") or said.get("function_call"))
+
+
+def _thought(said: Mapping[str, Any]) -> str:
+    # DeepSeek and others name it so; OpenRouter, Groq and vLLM call it reasoning; some send both, the same.
+    return text(said.get("reasoning_content")) or text(said.get("reasoning"))
 
 
 def _say_parts(content: object, pieces: Pieces) -> None:
@@ -121,11 +157,11 @@ def _texts(thinking: object) -> Iterator[str]:
     return (piece for one in told if (piece := text(one.get("text"))))
 
 
-def _say_calls(calls: object, pieces: Pieces) -> None:
+def _say_calls(calls: object, say_call: Callable[[int, str, str, str], None]) -> None:
     for place, call in enumerate(parts(calls)):
         index: object = call.get("index")
         function = part(call.get("function"))
-        pieces.call(
+        say_call(
             index if isinstance(index, int) else place,
             string(call.get("id")),
             string(function.get("name")),

@@ -28,9 +28,12 @@ def read(event: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None
             reading.finish = FinishReason.CONTENT_FILTER if filtered else FinishReason.LENGTH
         case "response.failed" | "error" | "response.error":
             return event
-        case "response.function_call_arguments.delta" | "response.output_item.done":
+        case "response.function_call_arguments.delta" | "response.function_call_arguments.done":
+            reading.tools = True
+            return None
+        case "response.output_item.done":
             # A call may be told at its end only, and the output of the end left empty.
-            reading.tools = reading.tools or "delta" in event or table(event.get("item")).get("type") == "function_call"
+            reading.tools = reading.tools or table(event.get("item")).get("type") == "function_call"
             return None
         case _:
             return event if event.get("error") else None
@@ -65,8 +68,9 @@ def say(event: Mapping[str, Any], pieces: Pieces) -> None:
             pieces.text_at(_place(event), text(event.get("delta")))
         case "response.output_text.done" | "response.refusal.done" | "response.content_part.done":
             pieces.whole_texts({_place(event): _words(part(event.get("part")) or event)})
-        case "response.function_call_arguments.delta":
+        case "response.function_call_arguments.delta" | "response.function_call_arguments.done":
             pieces.more(_number(event), text(event.get("delta")))
+            pieces.whole_arguments(_number(event), text(event.get("arguments")))
         case "response.output_item.added":
             item = part(event.get("item"))
             if item.get("type") == "function_call":

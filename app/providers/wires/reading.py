@@ -1,6 +1,7 @@
 """What has been read of one answer, in the wire's own words."""
 
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -99,3 +100,8 @@ def json_text(value: object) -> str:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError:  # halves of a surrogate pair, which the slower parser let in
         return json.dumps(value, separators=(",", ":"))
+
+
+def first(choices: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Give of several answers what belongs to the first: the others were not asked for."""
+    return (choice for choice in choices if not choice.get("index"))
