@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.branch import ROOT, on_ranges, ranges, turns_of
 from app.db.direct import direct
-from app.db.models import Conversation, Message
+from app.db.models import Conversation, Message, Run
 from app.errors import NotFound
 
 
@@ -88,6 +88,12 @@ async def get_message(session: AsyncSession, *, user_id: str, message_id: UUID) 
     if message is None:
         raise NotFound
     return message
+
+
+async def last_of_answer(session: AsyncSession, message: Message) -> Message:
+    """Give the last message of the run that wrote `message`, the result of a call included; without one itself."""
+    last = select(Message).join(Run, Run.message_id == Message.id).where(Run.id == message.run_id)
+    return message if message.run_id is None else await session.scalar(last) or message
 
 
 async def question_of(session: AsyncSession, answer: Message) -> Message | None:

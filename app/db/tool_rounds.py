@@ -140,7 +140,8 @@ async def _make_room(session: AsyncSession, conversation_id: UUID, *, after: int
     for values in ({"seq": -(Message.seq + rows)}, {"seq": -Message.seq}):
         await session.execute(moved.values(**values), execution_options=_UNSYNCHRONIZED)
         moved = update(Message).where(Message.conversation_id == conversation_id, Message.seq < 0)
-    parents = update(Message).where(Message.conversation_id == conversation_id, Message.parent_seq > after)
+    # What names the running message as its parent waits for it too: the edit of a message that waited.
+    parents = update(Message).where(Message.conversation_id == conversation_id, Message.parent_seq >= after)
     await session.execute(parents.values(parent_seq=Message.parent_seq + rows), execution_options=_UNSYNCHRONIZED)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.db.branch import ROOT
-from app.db.messages import get_message, question_of
+from app.db.messages import get_message, last_of_answer, question_of
 from app.db.models import Message
 from app.db.session import Session
 from app.errors import InvalidInput, NotFound
@@ -41,10 +41,12 @@ async def find_place(session: Session, send: SendMessage) -> Place:
         return Place(parent_seq=max(ROOT, parent))
     if send.follows is not None:
         followed = await _mine(session, send, send.follows)
-        if followed.role == "user" or followed.status in {"queued", "running"}:
+        # Whichever of its steps was named: a branch that begins between them would cut off calls from their results.
+        last = await last_of_answer(session, followed)
+        if followed.role == "user" or last.status in {"queued", "running"}:
             text = "A message can only follow an answer that has ended."
             raise InvalidInput(text, action="Choose such an answer.", fields={"parent_id": [text]})
-        return Place(parent_seq=followed.seq)
+        return Place(parent_seq=last.seq)
     return Place()
 
 

@@ -109,8 +109,7 @@ class Runner:
         then nothing is stored and no event exists. Only a `StorageUnavailable` in the very moment of the commit may
         be wrong about that: see `_begin`.
         """
-        if self.tool_limits.approve_writes and not send.approves_writes:
-            send = replace(send, approves_writes=True)
+        send = self._guarded(send)
         try:
             return await self._start(send, left)
         except ConversationBusy as busy:
@@ -146,9 +145,13 @@ class Runner:
             model=stored.model,
             log=self.log,
         )
-        send = send_of(stored, session=session, request_id=request_id)
+        send = self._guarded(send_of(stored, session=session, request_id=request_id))
         if await self.hub.start(run, self._adopt(run, send)):
             await self._until_begun(run)
+
+    def _guarded(self, send: SendMessage) -> SendMessage:
+        """Give it with the operator's wish of today, which a message can only add to."""
+        return replace(send, approves_writes=True) if self.tool_limits.approve_writes else send
 
     async def _adopt(self, run: LiveRun, send: SendMessage) -> None:
         """Take the run into hand, which has a place already: nobody else would end it then."""

@@ -143,7 +143,8 @@ class SendMessageBody(EditBody):
     """A message and where it is to be answered."""
 
     parent_id: Annotated[UUID, Field(strict=False)] | None = None
-    """The answer it follows; absent: the newest one. Another one goes on from there, on a branch of its own."""
+    """The answer it follows, by the id of any of its messages; absent: the newest one. Another one goes on from its
+    end, on a branch of its own."""
 
     @field_validator("parent_id", mode="before")
     @classmethod

@@ -221,6 +221,25 @@ async def test_the_operators_wish_holds_for_every_message_and_asks_only_for_call
     assert offered["tool_approval"] == "writes"
 
 
+async def test_the_operators_wish_of_today_holds_for_a_run_of_yesterday(database_url: str, tmp_path: Path) -> None:
+    source = booking()
+    async with opened(database_url, tmp_path, source, GATEWAY_SHUTDOWN_GRACE_SECONDS="0.1") as story:
+        conversation = await story.conversation()
+        story.upstream.scripts = [Answer(tool_calls=(Call("d", "pick_date"),))]
+        sending = asyncio.create_task(story.send(conversation, provider=CHAT, tools=[OWN]))
+        run_id = await awaiting(story, conversation, 1)
+    await asyncio.wait({sending})
+    async with opened(database_url, tmp_path, source, GATEWAY_TOOL_APPROVAL="writes") as story:
+        story.upstream.scripts = [Answer(tool_calls=(Call("a", "book"),)), Answer(texts=("Done.",))]
+        await answer(story, run_id, {"tool_call_id": "d", "result": "Friday"})
+        await awaiting(story, conversation, 1)
+        assert source.calls == []
+        await answer(story, run_id, {"tool_call_id": "a", "approved": True})
+        raw = (await story.http.get(f"/api/chat/runs/{run_id}/stream/")).content
+    assert source.calls == [("book", {})]
+    assert b"run.awaiting_approval" in raw
+
+
 @pytest.mark.parametrize("approval", ["writes", "never"])
 async def test_a_write_that_waited_for_others_and_was_never_made_is_told_so(
     sqlite_url: str, tmp_path: Path, approval: str
