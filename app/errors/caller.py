@@ -31,7 +31,7 @@ class NotFound(CallerError):
 
 
 class InvalidInput(CallerError):
-    """A body, an id or a limit; `fields` names what is wrong. HTTP 400, 405, 413, 415 or 422."""
+    """A body, an id or a limit; `fields` names what is wrong. HTTP 400, 405, 408, 409, 413, 415 or 422."""
 
     code, status = "validation_error", 400
     says, action_default = "The request is not valid.", "Correct the named field and send it again."

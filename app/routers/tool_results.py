@@ -18,7 +18,7 @@ router: Final = APIRouter(prefix="/api/chat", tags=["runs"])
 @router.post(
     "/runs/{run_id}/tool_results/",
     status_code=202,
-    responses=answers(NotFound, InvalidInput, TooManyRuns, ServerShutdown, body=True),
+    responses=answers(NotFound, InvalidInput, TooManyRuns, ServerShutdown, body=True, conflict=True),
 )
 async def send_tool_results(
     caller: ChatCallerDep, services: ServicesDep, run_id: RunId, body: ToolResultsBody, request: Request

@@ -69,6 +69,10 @@ class Admission:
         """Number of requests that wait."""
         return len(self._queue)
 
+    def free(self, user_id: str) -> bool:
+        """Tell whether this user could have a place at once."""
+        return self.taken < self.max_runs and self._per_user[user_id] < self.max_per_user
+
     async def enter(self, user_id: str, left: Left | None = None) -> None:
         """Take a place, which is the caller's until `leave`; waits a moment where none is free.
 
@@ -77,7 +81,7 @@ class Admission:
         """
         if self._closed:
             raise ServerShutdown(retry_after_s=BUSY_RETRY_S)
-        if self.taken < self.max_runs and self._per_user[user_id] < self.max_per_user:
+        if self.free(user_id):
             self._take(user_id)
             return
         waiter = self._line_up(user_id)

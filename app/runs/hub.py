@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from app.errors import Cancelled, GatewayError, Interrupted, ServerShutdown
+from app.errors import Cancelled, ConversationBusy, GatewayError, Interrupted, ServerShutdown
 from app.runs.admission import BUSY_RETRY_S, Admission, Left, Waiting
 from app.runs.limits import STORE_S
 from app.runs.live import LiveRun
@@ -83,6 +83,17 @@ class RunHub:
         self._live[task] = run
         task.add_done_callback(self._end)
         return True
+
+    def refuse_busy(self, user_id: str, conversation_id: UUID) -> None:
+        """Raise `ConversationBusy` where there is no place now, and a run of the user's writes in the conversation.
+
+        Who would wait for a place could not begin then either, and stopping that run frees one.
+        """
+        if self._admission.free(user_id):
+            return
+        for run in self._runs.values():
+            if (run.user_id, run.conversation_id) == (user_id, conversation_id) and not run.journal.closed:
+                raise ConversationBusy(run_id=str(run.run_id))
 
     @asynccontextmanager
     async def hold(self, run: LiveRun) -> AsyncGenerator[None]:

@@ -190,6 +190,8 @@ class Runner:
                 earlier = await self._earlier(session, send)
             if earlier is not None:
                 return earlier
+        if send.on_conflict is not OnConflict.ENQUEUE:
+            self.hub.refuse_busy(send.user_id, send.conversation_id)
         run = LiveRun(
             run_id=self.new_id(),
             user_id=send.user_id,

@@ -53,15 +53,16 @@ _CONTENT: Final = {"application/json": {"schema": {"$ref": f"#/components/schema
 """Named and not given as `model`: for each of 250 the framework would build a validator that nothing ever runs."""
 
 
-def answers(*errors: type[GatewayError], body: bool = False) -> dict[int | str, dict[str, Any]]:
+def answers(*errors: type[GatewayError], body: bool = False, conflict: bool = False) -> dict[int | str, dict[str, Any]]:
     """Give the `responses` of a route that can fail with `errors`, and with what every route can fail with.
 
-    `body`: it takes a body, which can be late, too large or of the wrong type.
+    `body`: it takes a body, which can be late, too large or of the wrong type. `conflict`: a field that was fine may
+    not fit what has happened meanwhile.
     """
     codes: dict[int, list[str]] = {}
     for error in (*errors, *_EVERYWHERE):
         codes.setdefault(error.status, []).append(error.code)
-    for status in (InvalidInput.status, 408, 413, 415) if body else ():
+    for status in (*((InvalidInput.status, 408, 413, 415) if body else ()), *((409,) if conflict else ())):
         codes.setdefault(status, []).append(InvalidInput.code)
     return {
         status: {"content": _CONTENT, "description": f"{HTTPStatus(status).phrase}: {', '.join(dict.fromkeys(names))}"}

@@ -126,9 +126,11 @@ async def test_the_caps_are_kept_for_all_and_for_each(database: Database) -> Non
     pause = Pause()
     hub = RunHub(max_runs=2, max_runs_per_user=1)
     async with open_desk(database, ScriptedClient([pause, *words("Rome.")]), hub=hub) as desk:
+        other = UUID(int=77)
+        await desk.new_conversations(other)
         run = await desk.send()
         with pytest.raises(TooManyRuns) as caught:
-            await desk.send()
+            await desk.send(conversation_id=other)
         pause.release.set()
         await ending(run)
         await desk.idle()
