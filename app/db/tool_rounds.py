@@ -168,6 +168,12 @@ async def earlier_messages(session: AsyncSession, run: Run) -> Sequence[Message]
     return (await session.scalars(select(Message).where(*mine).order_by(Message.seq))).all()
 
 
+async def messages_of(session: AsyncSession, run: Run) -> Sequence[Message]:
+    """Give what a run has written, in its order: its steps, the results of their calls, and its last message."""
+    mine = or_(Message.id == run.message_id, and_(Message.run_id == run.id, Message.role != "user"))
+    return (await session.scalars(select(Message).where(mine).order_by(Message.seq))).all()
+
+
 async def close_calls(session: AsyncSession, run_id: UUID, statuses: Sequence[str] = OPEN) -> None:
     """Note of the calls of a run that ends what is known of them: nothing, where they may have changed something."""
     for status in statuses:

@@ -6,9 +6,9 @@ from typing import Any, Final, TypeVar, final
 from uuid import UUID
 
 from app.db import run_events, runs
-from app.db.messages import get_message
 from app.db.models import Message, Run
 from app.db.session import Database, Session
+from app.db.tool_rounds import messages_of
 from app.entry import Entry, encode_detached, encode_snapshot, fitting, text_of
 from app.errors import ErrorBody, GatewayError, NotFound, ServerShutdown, StorageUnavailable
 from app.runs.hub import RunHub
@@ -137,9 +137,10 @@ class Readers:
         run = await runs.get_run(session, user_id=user_id, run_id=run_id)
         if cursor == last_number(run):
             return ()
-        message = await get_message(session, user_id=user_id, message_id=run.message_id)
+        *earlier, message = await messages_of(session, run)
+        snapshot = _snapshot_of(message) | {"earlier": [_step_of(step) for step in earlier]}
         # Numbered, so that whoever comes back with its id is told that nothing follows.
-        return (encode_snapshot(str(run_id), seq=last_number(run), snapshot=_snapshot_of(message)),)
+        return (encode_snapshot(str(run_id), seq=last_number(run), snapshot=snapshot),)
 
     async def _apart(self, asking: Coroutine[Any, Any, T]) -> T:
         """Do it in a task of its own: a reader that leaves is cancelled, and a connection in use would be lost."""
@@ -192,6 +193,11 @@ def _snapshot_of(message: Message) -> dict[str, Any]:
         "provider": message.provider,
         "model": message.model,
     }
+
+
+def _step_of(message: Message) -> dict[str, Any]:
+    names = ("role", "content", "tool_calls", "tool_call_id", "name", "status")
+    return {"message_id": str(message.id)} | {name: getattr(message, name) for name in names}
 
 
 def _next_limit(batch: Sequence[Entry]) -> int:

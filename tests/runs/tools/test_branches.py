@@ -1,8 +1,13 @@
 """Branches beside an answer of several steps: all of it stands before what follows it, whatever of it is named."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
+from app.db.run_events import trim_events
+from app.db.session import Database
 from tests.runs.tools.talk import CHAT, assert_well_formed, opened, sent
 from tests.stories.gateway import Story, Stream
 from tests.tools.scripted import Scripted, ToolPlay
@@ -95,3 +100,27 @@ async def test_nothing_follows_a_part_of_an_answer_that_is_being_written(databas
         ["A message can only follow an answer that has ended."],
     )
     assert stream.last["type"] == "run.completed"
+
+
+async def test_where_events_are_gone_all_steps_of_an_answer_are_told(database_url: str, tmp_path: Path) -> None:
+    source = Scripted({"tool": ToolPlay(result={"n": 1})})
+    async with opened(database_url, tmp_path, source) as story:
+        conversation = await story.conversation()
+        story.upstream.scripts = two_steps_and()
+        stream = await story.send(conversation, provider=CHAT)
+        database = Database.open(database_url)
+        async with database.write() as session:
+            assert await trim_events(session, ended_before=datetime(2999, 1, 1, tzinfo=UTC), limit=10) == 1
+        await database.close()
+        run_id = stream.last["run_id"]
+        # Not the client that expects every event.
+        async with httpx.AsyncClient(base_url=story.http.base_url, headers=story.http.headers) as plain:
+            got = await plain.get(f"/api/chat/runs/{run_id}/stream/")
+        stored = await story.messages(conversation)
+
+    (event,) = Stream(got, got.content).events
+    told = [*event["snapshot"]["earlier"], event["snapshot"] | {"role": "assistant", "tool_call_id": None}]
+    assert event["type"] == "message.snapshot"
+    for name, own in (("message_id", "id"), *((name, name) for name in ("role", "content", "tool_call_id"))):
+        assert [step[name] for step in told] == [row[own] for row in stored[1:]]
+    assert [len(step["tool_calls"] or ()) for step in told] == [1, 0, 1, 0, 0]
