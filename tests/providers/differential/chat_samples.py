@@ -98,6 +98,12 @@ SAMPLES: Final = [
            chunk({"content": ""}), chunk({"content": None}), chunk({"content": "A"}, p="abc", obfuscation="x7Qa"),
            chunk({"role": "assistant", "content": " b"}), chunk({"tool_calls": []}), chunk({"new_field": {"a": [1]}}),
            chunk({"content": " c"}, "stop"), DONE, text="A b c"),
+    sample("a whole message", {**FIXED, "choices": [
+        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hello"}},
+    ]}, DONE, text="Hello"),
+    sample("a name told late", chunk(piece(0, "", "call_a")), chunk(piece(0, "", name="get_weather")),
+           chunk(piece(0, '{"city":"Zürich"}')), chunk({}, "tool_calls"), DONE, calls=CALLS[:1],
+           finish=FinishReason.TOOL_CALLS),
     sample("a cost before the marker", chunk({"content": "A"}), chunk({}, "stop", usage=COUNTED),
            {"choices": [], "cost": "0.00012"}, DONE, text="A", usage=USAGE),
     sample("a cost after the marker", chunk({"content": "A"}), chunk({}, "stop", usage=COUNTED), DONE,

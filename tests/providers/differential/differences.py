@@ -33,6 +33,7 @@ class Difference:
 _PARTS: Final = "Mistral's reasoning models send content in parts; litellm reads it so under the prefix `mistral` only."
 _REFUSAL: Final = "A refusal is what the person should read; litellm keeps it out of the text."
 _LATE: Final = "A call that is told at its end only, without pieces, is no call with arguments to litellm."
+_UNSTREAMED: Final = "litellm reads pieces only; some servers send a whole message in their place."
 _RAW: Final = "litellm reads summaries of reasoning only, open models send the reasoning itself."
 _INTERLEAVED: Final = "litellm numbers pieces by the block that was opened last, so those of parallel blocks get mixed."
 _WHOLE: Final = "litellm expects the arguments of a call in pieces, other servers send them with its start."
@@ -43,8 +44,11 @@ _NO_ARGS: Final = "litellm fails on a call without `args`, which Gemini leaves o
 ANSWERS: Final = (
     Difference(CHAT, ("content in parts",), "text", "Yes", "", _PARTS),
     Difference(CHAT, ("content in parts",), "reasoning", "Hm.", "", _PARTS),
+    Difference(CHAT, ("a whole message",), "text", "Hello", "", _UNSTREAMED),
     Difference(CHAT, ("refusal",), "text", "I cannot.", "", _REFUSAL),
     Difference(RESPONSES, ("refusal",), "text", "I cannot.", "", _REFUSAL),
+    Difference(RESPONSES, ("arguments told whole",), "calls", [("call_a", "get_weather", ZURICH)],
+               [("call_a", "get_weather", "")], _LATE),
     Difference(RESPONSES, ("a call told at its end",), "calls", [("call_a", "get_weather", ZURICH)],
                [("call_a", "get_weather", "")], _LATE),
     Difference(RESPONSES, ("a call told only at its end",), "calls", [("call_a", "get_weather", ZURICH)], [], _LATE),

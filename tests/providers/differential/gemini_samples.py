@@ -87,6 +87,8 @@ SAMPLES: Final = [
     sample("nothing, often", {"candidates": []}, chunk(), chunk(text("")), chunk({"newPart": {"text": "no"}}),
            chunk(text("A"), newField={"a": 1}), {"candidates": [{"content": {"role": "model"}, "index": 0}]},
            chunk(text("b"), finish="STOP", groundingMetadata={}), text="Ab"),
+    sample("text beside a call", chunk(text("A") | call("f", args={"x": 1}, id_="call_a"), finish="STOP"), text="A",
+           calls=[("call_a", "f", {"x": 1})], finish=FinishReason.TOOL_CALLS),
     sample("code that the provider runs", chunk({"executableCode": {"language": "PYTHON", "code": "no"}}),
            chunk({"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "no"}}), chunk(text("A"), finish="STOP"),
            text="A"),

@@ -85,6 +85,8 @@ SAMPLES: Final = [
            call("done", 1, TOKYO), calls=CALLS, finish=FinishReason.TOOL_CALLS),
     sample("a call told at its end", call("added", 0, ""), call("done", 0, ZURICH), calls=CALLS[:1],
            finish=FinishReason.TOOL_CALLS),
+    sample("arguments told whole", call("added", 0, ""), piece(0, ZURICH, "done"), calls=CALLS[:1],
+           finish=FinishReason.TOOL_CALLS),
     sample("a call told only at its end", call("done", 0, ZURICH), calls=CALLS[:1], finish=FinishReason.TOOL_CALLS),
     sample("text after a call", text("One"), call("added", 1, ""), piece(1, TOKYO), call("done", 1, TOKYO),
            text(" two", 2), text="One two", calls=CALLS[1:], finish=FinishReason.TOOL_CALLS),
