@@ -6,9 +6,9 @@ nothing. See `docs/decisions/0034`.
 
 import sqlite3
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast, final
+from typing import Any, Final, TypeVar, final
 
 from sqlalchemy import Dialect, Executable, inspect
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeEngine
 _MARK: Final = "gateway_direct"
 Parameters = Mapping[str, Any]
 Statement = TypeVar("Statement", bound=Executable)
-_Convert = Callable[[Any], Any] | None
+_Convert = Callable[[Any], Any]
 
 
 def direct(statement: Statement) -> Statement:
@@ -61,24 +61,33 @@ class _Compiled:
     """One statement for one set of parameters."""
 
     sql: str
-    binds: Sequence[tuple[str, Any, _Convert]]
-    """The name, the value where none is given, and what makes of a value what SQLite takes."""
-    columns: Sequence[_Convert]
-    row: Callable[[Sequence[Any]], Any]
+    binds: Sequence[tuple[str, Any]]
+    """The name, and the value where none is given."""
+    to_sqlite: Sequence[tuple[int, _Convert]]
+    """What makes of the value at a place what SQLite takes."""
+    from_sqlite: Sequence[tuple[int, _Convert]]
+    """What makes a value of the column at a place."""
+    row: Callable[[Sequence[Any]], Any] | None
+    """None for a statement that gives no rows."""
     entity: bool
     """Whether a row is one entity."""
 
     def values(self, parameters: Parameters) -> list[Any]:
-        found: list[Any] = []
-        for name, value, convert in self.binds:
-            given = parameters.get(name, value)
-            found.append(given if convert is None or given is None else convert(given))
-        return found
+        return _converted([parameters.get(name, value) for name, value in self.binds], self.to_sqlite)
 
-    def give(self, row: Sequence[Any]) -> Any:  # noqa: ANN401 - whatever the statement selects
-        return self.row(
-            [value if convert is None else convert(value) for value, convert in zip(row, self.columns, strict=True)]
-        )
+    def rows(self, cursor: Iterable[Sequence[Any]]) -> Sequence[Any]:
+        if self.row is None:
+            return ()
+        make, convert = self.row, self.from_sqlite
+        return [make(_converted(list(row), convert)) for row in cursor]
+
+
+def _converted(values: list[Any], convert: Sequence[tuple[int, _Convert]]) -> list[Any]:
+    """Convert the values that are there; NULL is None for every type that is stored here."""
+    for place, to in convert:
+        if values[place] is not None:
+            values[place] = to(values[place])
+    return values
 
 
 @final
@@ -94,17 +103,17 @@ class DirectStatements:
         self, connection: sqlite3.Connection, statement: Executable, parameters: Parameters | Sequence[Parameters]
     ) -> DirectResult:
         """Run a marked statement in the transaction that is open; raises what the driver raises."""
-        several: Sequence[Parameters] = () if isinstance(parameters, Mapping) else parameters
+        if isinstance(parameters, Mapping):
+            return self._run(connection, statement, parameters)
         result = DirectResult((), 0)
-        for one in several or (cast("Parameters", parameters),):
+        for one in parameters:
             result = self._run(connection, statement, one)
         return result
 
     def _run(self, connection: sqlite3.Connection, statement: Executable, parameters: Parameters) -> DirectResult:
         compiled = self._compiled(statement, parameters)
         cursor = connection.execute(compiled.sql, compiled.values(parameters))
-        rows = [compiled.give(row) for row in cursor] if compiled.columns else ()
-        return DirectResult(rows, cursor.rowcount, entity=compiled.entity)
+        return DirectResult(compiled.rows(cursor), cursor.rowcount, entity=compiled.entity)
 
     def _compiled(self, statement: Executable, parameters: Parameters) -> _Compiled:
         names = tuple(parameters) if isinstance(statement, Insert) else ()
@@ -124,18 +133,23 @@ class DirectStatements:
         names, is_entity = _names_of(whole, [column.key for column in returned])
         return _Compiled(
             sql=compiled.string,
-            binds=[(name, bind.value, self._to_sqlite(bind.type)) for name, bind in binds],
-            columns=[self._from_sqlite(column.type) for column in returned],
+            binds=[(name, bind.value) for name, bind in binds],
+            to_sqlite=_places(self._to_sqlite(bind.type) for _, bind in binds),
+            from_sqlite=_places(self._from_sqlite(column.type) for column in returned),
             # Not the class of an entity: watching its attributes costs more than reading it from the disk.
-            row=_row_class(names)._make,
+            row=_row_class(names)._make if names else None,
             entity=is_entity,
         )
 
-    def _to_sqlite(self, kind: TypeEngine[Any]) -> _Convert:
+    def _to_sqlite(self, kind: TypeEngine[Any]) -> _Convert | None:
         return kind.dialect_impl(self._dialect).bind_processor(self._dialect)
 
-    def _from_sqlite(self, kind: TypeEngine[Any]) -> _Convert:
+    def _from_sqlite(self, kind: TypeEngine[Any]) -> _Convert | None:
         return kind.dialect_impl(self._dialect).result_processor(self._dialect, None)
+
+
+def _places(convert: Iterable[_Convert | None]) -> Sequence[tuple[int, _Convert]]:
+    return [(place, to) for place, to in enumerate(convert) if to is not None]
 
 
 def _row_class(names: Sequence[str]) -> Any:  # noqa: ANN401 - its fields are known only here

@@ -6,9 +6,9 @@ import os
 import re
 import sqlite3
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -23,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util import await_only
 from typing_extensions import override
 
+from app.db.insist import LOOK, insist
 from app.db.sqlite_cursor import one_hop
 from app.errors import ConfigError
 
@@ -217,20 +218,10 @@ def _begin_sqlite(connection: Connection) -> None:
     if begin == "BEGIN":
         connection.exec_driver_sql(begin)
         return
-    # SQLite looks for a lock ten times a second. Another process that writes all the time leaves it alone for less
-    # than a millisecond in between, and could keep this one out for minutes.
     cursor = connection.connection.cursor()
-    ends = time.monotonic() + BUSY_SECONDS
-    cursor.execute("PRAGMA busy_timeout = 1")
+    cursor.execute(LOOK)
     try:
-        while True:
-            try:
-                cursor.execute(begin)
-            except sqlite3.OperationalError as failure:
-                if failure.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= ends:
-                    raise
-            else:
-                return
+        insist(partial(cursor.execute, begin), BUSY_SECONDS)
     finally:
         cursor.execute(BUSY_TIMEOUT)
         cursor.close()

@@ -46,7 +46,8 @@ async def list_newest_messages(  # noqa: PLR0913 - which branch of what, and two
         "p_messages": max_messages,
         "p_chars": max_chars,
     }
-    turning = await turns_of(session, conversation_id)
+    # The first question and its first answer are on every branch.
+    turning = await turns_of(session, conversation_id) if leaf > ROOT + 2 else []
     spans = ranges(turning, leaf)
     newest = _newest(on_ranges(spans)) if len(spans) > 1 or spans[0][0] > ROOT + 1 else _NEWEST
     return (await session.scalars(newest, values)).all()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, final
 from uuid import UUID
@@ -15,9 +16,12 @@ from uuid import UUID
 import orjson
 
 from app.db.event_pages import in_order, journal_lines, pages_of, read_journal
+from app.db.insist import insist
 from app.db.run_events import NewEvents
 from app.entry import Entry
 
+BRIEF_S: Final = 0.25
+"""How long events wait for writers outside of this process; they are tried again soon."""
 FOLD_S: Final = 5.0
 """How long events stay in the journal before they become a page."""
 FOLDS_AT_ONCE: Final = 4
@@ -182,7 +186,8 @@ def _write(connection: sqlite3.Connection, visit: _Visit) -> set[str]:
 
 def _write_lines(connection: sqlite3.Connection, visit: _Visit) -> set[str]:
     held = orjson.dumps(visit.held).decode()
-    if connection.execute(_JOURNAL, (visit.row, visit.lines, len(visit.held), held)).rowcount:
+    values = (visit.row, visit.lines, len(visit.held), held)
+    if insist(partial(connection.execute, _JOURNAL, values), BRIEF_S).rowcount:
         return set()
     return _not_held(connection, visit.held)
 
@@ -207,7 +212,7 @@ def _recover(connection: sqlite3.Connection) -> int:
 
 @contextmanager
 def _transaction(connection: sqlite3.Connection) -> Generator[None]:
-    connection.execute("BEGIN IMMEDIATE")
+    insist(partial(connection.execute, "BEGIN IMMEDIATE"), BRIEF_S)
     try:
         yield
         connection.execute("COMMIT")

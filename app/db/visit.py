@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar, cast, final
 
 from sqlalchemy import Connection, Engine, Executable, StaticPool, create_engine
@@ -12,13 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from app.db.direct import DirectResult, DirectStatements, Parameters, is_direct
-from app.db.engine import BUSY_TIMEOUT
+from app.db.engine import BUSY_SECONDS
 from app.db.failures import failures
+from app.db.insist import LOOK, insist
 
 CLOSE_SECONDS: Final = 1.0
-BRIEF_MS: Final = 250
-"""How long who uses the connection itself waits for writers outside of this process; it is tried again soon."""
-_BRIEF: Final = f"PRAGMA busy_timeout = {BRIEF_MS}"
 T = TypeVar("T")
 Job = Callable[[AsyncSession], Awaitable[T]]
 _MISUSED: Final = "a job may wait for its session only"
@@ -55,13 +54,14 @@ class Visits:
     async def driver(self) -> Any:  # noqa: ANN401 - an aiosqlite connection, which has no types for what is asked of it
         """Give the driver's connection, opened with the first use, for who holds the turn to write.
 
-        What is done with it is a whole transaction, in one visit to its thread. Raises what the driver raises.
+        What is done with it is a whole transaction, in one visit to its thread, whose first statement is insisted on.
+        Raises what the driver raises.
         """
         if self._driver is None:
             if self._connection is None:
                 self._connection = await self._connect()
             driver: Any = (await self._connection.get_raw_connection()).driver_connection
-            async with driver.execute(_BRIEF):  # an open cursor would stand in the way of the library
+            async with driver.execute(LOOK):  # an open cursor would stand in the way of the library
                 pass
             self._driver = driver
         return self._driver
@@ -84,8 +84,7 @@ class Visits:
         visit = _Visit(raw, engine, self._statements)
         outcomes: list[Outcome] = []
         try:
-            raw.execute(BUSY_TIMEOUT)
-            raw.execute("BEGIN IMMEDIATE")
+            insist(partial(raw.execute, "BEGIN IMMEDIATE"), BUSY_SECONDS)
             for job in jobs:
                 outcomes.append(visit.run(job, alone=len(jobs) == 1))
                 # A full disk, for one, ends the whole transaction; the next job would begin another one.
@@ -99,7 +98,6 @@ class Visits:
             return kept + [lost] * (len(jobs) - len(kept))
         finally:
             visit.close()
-            raw.execute(_BRIEF)
         return outcomes
 
     def _engine_over(self, raw: sqlite3.Connection) -> Engine:

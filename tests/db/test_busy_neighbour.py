@@ -3,12 +3,13 @@
 import asyncio
 import sqlite3
 import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from app.db.session import Database
+from app.db.session import Database, Session
 
 HOLD_S, FREE_S = 0.02, 0.0005
 WRITES = 10
@@ -39,15 +40,27 @@ class Neighbour(threading.Thread):
         connection.close()
 
 
+async def _in_a_block(database: Database) -> None:
+    async with database.write() as session:
+        await session.execute(text("SELECT 1"))
+
+
+async def _in_a_job(database: Database) -> None:
+    async def job(session: Session) -> None:
+        await session.execute(text("SELECT 1"))
+
+    await database.do(job)
+
+
+@pytest.mark.parametrize("write", [_in_a_block, _in_a_job])
 async def test_a_write_comes_in_beside_a_neighbour_that_hardly_ever_lets_go(
-    database: Database, sqlite_url: str
+    database: Database, sqlite_url: str, write: Callable[[Database], Awaitable[None]]
 ) -> None:
     neighbour = Neighbour(Path(sqlite_url.removeprefix("sqlite:///")))
     neighbour.start()
     try:
         for _ in range(WRITES):
-            async with database.write() as session:
-                await session.execute(text("SELECT 1"))
+            await write(database)
     finally:
         neighbour.enough.set()
         await asyncio.to_thread(neighbour.join)

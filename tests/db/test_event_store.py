@@ -14,7 +14,7 @@ from app.db.models import Run
 from app.db.run_events import NewEvents
 from app.db.runs import lock_conversation
 from app.db.session import Database, Session
-from app.db.visit import BRIEF_MS
+from app.db.sqlite_events import BRIEF_S
 from app.errors import StorageUnavailable
 from tests.databases import sqlite_threads_ended
 from tests.db.events import entry, new, seqs, stored
@@ -145,7 +145,7 @@ async def test_events_give_up_soon_where_jobs_wait_and_both_go_on(sqlite_url: st
         with pytest.raises(StorageUnavailable):
             await store.append([new(begun.run_id, 2)])
         waiting = asyncio.create_task(database.do(job))
-        done, _ = await asyncio.wait({waiting}, timeout=2 * BRIEF_MS / 1000)
+        done, _ = await asyncio.wait({waiting}, timeout=2 * BRIEF_S)
         assert not done
 
     assert await waiting == "running"
