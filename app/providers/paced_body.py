@@ -31,31 +31,59 @@ class PacedBody:
         self._first_words = first_words
         self._reads = 0
         self._read_at = 0.0
+        self._taken = 0
+        self._timer: asyncio.TimerHandle | None = None
+        """Opens the socket again; None while it is open."""
+        self._over: asyncio.Future[None] | None = None
+        """Done with the rest, where somebody has to be told."""
 
     async def readany(self) -> bytes:
         """Give what is there, waiting for the first byte; nothing means the end. Raises what aiohttp raises."""
         loop = asyncio.get_running_loop()
         self._reads += 1
+        seconds = 0.0
         if self._reads > FREE_READS:
             seconds = self._read_at + self._pace.pause() - loop.time()
-            if seconds > 0:
-                await self._rest(seconds)
-        chunk = await self._response.content.readany()
+        chunk = await (self._rested(seconds) if seconds > 0 else self._response.content.readany())
         self._read_at = loop.time()
+        self._taken += len(chunk)
         return chunk
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rested(self, seconds: float) -> bytes:
+        """Read once the rest is over. A timer opens the socket again: a task that sleeps would have to wake twice."""
+        content = self._response.content
         connection = self._response.connection  # None once the end of the body is here
         transport = None if connection is None else connection.transport
         if transport is None or not transport.is_reading():
-            return  # there is as much as may be held: it is taken at once
+            return await content.readany()  # there is as much as may be held: it is taken at once
         transport.pause_reading()
+        if content.total_bytes > self._taken:
+            # It came while the last read was worked on, and reading would not wait for anything.
+            self._over = asyncio.get_running_loop().create_future()
+        self._wake_in(seconds, transport, MOST_YIELDS)
         try:
-            await asyncio.sleep(seconds)
-            for _ in range(MOST_YIELDS):
-                if not self._first_words.expected:
-                    break
-                await asyncio.sleep(YIELD_S)
+            if self._over is not None:
+                await self._over
+            return await content.readany()
         finally:
-            if not transport.is_closing():
-                transport.resume_reading()
+            self._over = None
+            if self._timer is not None:  # else it is open again, and who has closed it since has their reasons
+                self._timer.cancel()
+                self._go_on(transport)
+
+    def _wake_in(self, seconds: float, transport: asyncio.Transport, yields: int) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._wake, transport, yields)
+
+    def _wake(self, transport: asyncio.Transport, yields: int) -> None:
+        """Go on, unless somebody else is to go first."""
+        if yields and self._first_words.expected:
+            self._wake_in(YIELD_S, transport, yields - 1)
+            return
+        self._go_on(transport)
+        if self._over is not None and not self._over.done():
+            self._over.set_result(None)
+
+    def _go_on(self, transport: asyncio.Transport) -> None:
+        self._timer = None
+        if not transport.is_closing():
+            transport.resume_reading()

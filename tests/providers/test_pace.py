@@ -135,6 +135,16 @@ async def test_a_busy_process_reads_more_at_once_and_loses_nothing() -> None:
     assert len(chunks) <= FREE_READS + PIECES / 5
 
 
+async def test_what_comes_while_a_read_is_worked_on_waits_for_the_rest_too() -> None:
+    chunks: list[bytes] = []
+    async with _talking() as url, _asked(url, _busy()) as response:
+        async for chunk in response.chunks():
+            chunks.append(chunk)
+            await asyncio.sleep(PIECE_S * 2)
+    assert b"".join(chunks) == WHOLE
+    assert len(chunks) <= FREE_READS + PIECES / 3
+
+
 async def test_a_free_process_reads_each_piece() -> None:
     async with _talking() as url, _asked(url, Machine().pace()) as response:
         chunks = [chunk async for chunk in response.chunks()]
