@@ -33,7 +33,7 @@ from app.voyage.client import VoyageClient
 END_SECONDS: Final = 4.0
 """What streams get, after the grace, to end by themselves; less than what the server gives its connections."""
 _DECIDING: Final = frozenset({"authorization", "origin", "referer", "x-csrftoken", "x-on-behalf-of"})
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+UUID_FORM: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +95,19 @@ ServicesDep = Annotated[Services, Depends(services_of)]
 # One dependency for each thing: the framework takes longer over a dependency than it takes to read a header.
 async def chat_caller(request: Request, response: Response) -> Caller:
     """Give a caller who may chat; raises `NotAuthenticated`, `Forbidden` or `AuthUnavailable`."""
-    return _with_scope(await _identify(request, response), Scope.CHAT)
+    _forbid_caching(response)
+    return await identify_chat(request)
+
+
+async def identify_chat(request: Request) -> Caller:
+    """Do what `chat_caller` does, for a route that makes its own response."""
+    return _with_scope(await _identify(request), Scope.CHAT)
 
 
 async def settings_caller(request: Request, response: Response) -> Caller:
     """Give a caller who may see and change their settings; raises what `chat_caller` raises."""
-    return _with_scope(await _identify(request, response), Scope.SETTINGS)
+    _forbid_caching(response)
+    return _with_scope(await _identify(request), Scope.SETTINGS)
 
 
 ChatCallerDep = Annotated[Caller, Depends(chat_caller)]
@@ -108,9 +115,12 @@ SettingsCallerDep = Annotated[Caller, Depends(settings_caller)]
 """Every route below /api depends on one of the two."""
 
 
-async def _identify(request: Request, response: Response) -> Caller:
+def _forbid_caching(response: Response) -> None:
     # What one person is told is nothing for a cache that another one asks.
     response.headers["Cache-Control"] = "no-store"
+
+
+async def _identify(request: Request) -> Caller:
     services = await services_of(request)
     return await services.authenticator.identify(_single(request.headers), method=request.method)
 
@@ -153,7 +163,7 @@ def _id(name: str) -> BeforeValidator:
     """Refuse what is no UUID: a malformed id is as unknown as any other."""
 
     def check(text: object) -> object:
-        if isinstance(text, str) and not _UUID.fullmatch(text):
+        if isinstance(text, str) and not UUID_FORM.fullmatch(text):
             raise NotFound(fields={name: ["This is not a UUID."]})
         return text
 

@@ -44,8 +44,8 @@ from app.wakeups import valkey_url_complaint
 VOYAGE_PROVIDER: Final = "openai"
 """Whose key VOYAGE_AI_API_KEY is where VOYAGE_AI_PROVIDER is not set, as in Voyage."""
 _PARTS: Final = (
+    runs,  # the first one is found first, and a message is waited for
     conversations,
-    runs,
     streams,
     providers,
     diagnoses,

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, final
 
 import structlog
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from sse_starlette.sse import AppStatus
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
@@ -23,6 +24,7 @@ DIRECT: Final = "gateway.direct"
 HEADERS: Final[Mapping[str, str]] = {
     # no-transform keeps proxies from compressing, which would buffer.
     "Cache-Control": "no-cache, no-transform",
+    "Connection": "keep-alive",
     "X-Accel-Buffering": "no",
 }
 _PING: Final = ServerSentEvent(comment="ping", sep="\n").encode()
@@ -66,7 +68,7 @@ def respond(
     run_id: str,
     limits: StreamLimits,
     headers: Mapping[str, str] | None = None,
-) -> EventSourceResponse:
+) -> StreamingResponse:
     """Give the response that sends `batches`, one write each, then `[DONE]`, and ends.
 
     `batches` ends after the terminal event; a reader that goes away, or is too slow, ends nothing but itself. After
@@ -80,18 +82,21 @@ class _TooSlowError(Exception):
 
 
 @final
-class _Stream(EventSourceResponse):
-    """The library's response with a sending loop of its own.
+class _Stream(StreamingResponse):
+    """What the library's response does, with a sending loop of its own.
 
     One task sends and does nothing else, so that an event resumes one task and no chain of them; the request's own
     task looks from time to time. The library's loop has four tasks for each stream and a timer for each event: see
-    `docs/decisions/0024`.
+    `docs/decisions/0024`. Only the frames of the pings and the word that the
+    server ends are the library's.
     """
+
+    media_type = "text/event-stream"
 
     def __init__(
         self, batches: AsyncIterator[Iterable[Entry]], run_id: str, limits: StreamLimits, *, headers: dict[str, str]
     ) -> None:
-        super().__init__(batches, headers=headers)  # pyright: ignore[reportUnknownMemberType]  # its dict has no types
+        super().__init__(batches, headers=headers)  # pyright: ignore[reportArgumentType]  # `_send_all` makes frames of them
         self._batches = batches
         self._run_id = run_id
         self._limits = limits

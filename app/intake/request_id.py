@@ -1,8 +1,8 @@
 """The request id: on every response, in every log line, in every error."""
 
+import os
 import re
 from typing import Final, final
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
@@ -31,7 +31,7 @@ class RequestId:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _WELL_FORMED.fullmatch(given) else uuid4().hex
+        request_id = given if _WELL_FORMED.fullmatch(given) else os.urandom(16).hex()
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def send_with_id(message: Message) -> None:

@@ -40,14 +40,11 @@ def loads(body: bytes) -> Any:  # noqa: ANN401 - JSON is Any until a schema has 
     except UnicodeDecodeError as error:
         reason = f"is not valid UTF-8 at byte {error.start}"
         raise _invalid(reason) from None
+    if text.startswith("\ufeff"):
+        reason = "is not valid JSON: it begins with a byte order mark"
+        raise _invalid(reason)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=lambda _: _Refused("is NaN or Infinity, which JSON does not have"),
-            parse_float=_float,
-            parse_int=_integer,
-        )
+        value = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         reason = f"is not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}"
         raise _invalid(reason) from None
@@ -90,6 +87,15 @@ def _integer(text: str) -> int | _Refused:
     if len(text) > _INTEGER_DIGITS or int(text) not in _INTEGERS:
         return _Refused("is an integer that does not fit into 64 bits")
     return int(text)
+
+
+# Made once: to make one takes longer than to read an ordinary body.
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_constant=lambda _: _Refused("is NaN or Infinity, which JSON does not have"),
+    parse_float=_float,
+    parse_int=_integer,
+)
 
 
 def _check_values(root: object) -> None:

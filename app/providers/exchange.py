@@ -1,6 +1,5 @@
 """One model call on the wire: what was sent where, what came back, and the socket that must be closed."""
 
-import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -15,8 +14,8 @@ class Exchange:
     """Shared by a lane and what sends for it; belongs to the lane."""
 
     request: ModelRequest
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
-    """Names this call inside the process; it never leaves it."""
+    id: str = ""
+    """Names this call inside the process, for a lane that needs it; it never leaves it."""
     reader: WireReader | None = None
     error: GatewayError | None = None
     """The first thing that went wrong on the wire: it outranks whatever a translator makes of it."""

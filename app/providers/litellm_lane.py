@@ -4,6 +4,7 @@ Time limits, ends, errors, usage and sockets are the lane's own; see `docs/decis
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -141,7 +142,7 @@ class LitellmLane:
     @asynccontextmanager
     async def stream(self, request: ModelRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         """Open one call; see `ModelClient`."""
-        exchange = Exchange(request)
+        exchange = Exchange(request, id=secrets.token_hex(16))
         deltas = self._deltas(exchange)
         self._exchanges[exchange.id] = exchange
         try:

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +24,8 @@ from app.providers.operator import operator_row
 from app.providers.provider import Lane, Provider, Route, Wire, lane_of
 
 _VOYAGE_ENUM: Final = "llmproviders."
+_MAX_ROUTES: Final = 1_000
+"""Resolved ones that are kept; people may name any model."""
 _SHOWN_ID: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 
 
@@ -37,6 +39,10 @@ class Registry:
     """Those that the operator's file names, and the demo: a keyless one of these is ready for everybody."""
     forced_lane: Lane | None = None
     """The lane of every call, whatever the providers' own; Ollama's wire is litellm's all the same."""
+    _routes: dict[tuple[str, str | None], Route] = field(
+        default_factory=dict[tuple[str, str | None], Route], init=False, repr=False, compare=False
+    )
+    """What has been resolved: every message asks, nearly all for the same few."""
 
     def all(self) -> tuple[Provider, ...]:
         """Give every provider that is not disabled, retired ones included, in the catalogue's order."""
@@ -63,6 +69,15 @@ class Registry:
         `InvalidInput` for an unusable id or a missing default, and `InvalidModelForProvider` for an id that carries
         another provider's prefix.
         """
+        known = self._routes.get((provider_id, model))
+        if known is None:
+            known = self._resolved(provider_id, model)
+            if len(self._routes) >= _MAX_ROUTES:
+                self._routes.clear()
+            self._routes[provider_id, model] = known
+        return known
+
+    def _resolved(self, provider_id: str, model: str | None) -> Route:
         provider = self.get(provider_id)
         asked = (model or "").strip() or provider.default_model
         if asked is None:

@@ -268,7 +268,8 @@ async def _open(  # noqa: PLR0913 - the parts of one HTTP request
             method,
             url,
             headers={**headers, "Accept-Encoding": "identity"},
-            data=body,
+            # Otherwise the library looks for who knows how to send bytes.
+            data=None if body is None else aiohttp.BytesPayload(body),
             allow_redirects=False,
             # No limit for a single read: that would set a timer anew for each.
             timeout=aiohttp.ClientTimeout(total=None, connect=deadlines.connect_s),

@@ -32,6 +32,7 @@ from app.errors import (
 from app.events import RunStatus
 from app.providers.model import ToolSpec
 from app.providers.registry import normalise
+from app.quick_send import QuickSend
 from app.runs import receipt
 from app.runs.prompt import TripNotes
 from app.runs.runner import Earlier
@@ -73,11 +74,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post(
-    "/conversations/{conversation_id}/send_message/",
-    responses=answers(*_REFUSALS, body=True) | _STREAM,
-    response_class=StreamingResponse,
-)
 async def send_message(  # noqa: PLR0913, PLR0917 - one parameter for each place that a request has
     caller: ChatCallerDep,
     services: ServicesDep,
@@ -91,6 +87,16 @@ async def send_message(  # noqa: PLR0913, PLR0917 - one parameter for each place
     claim = _claim(idempotency_key, conversation_id, body)
     send = _send(caller, conversation_id, body, request, claim, text=body.message, follows=body.parent_id)
     return await _stream(request, services, send)
+
+
+router.add_api_route(
+    "/conversations/{conversation_id}/send_message/",
+    send_message,
+    methods=["POST"],
+    responses=answers(*_REFUSALS, body=True) | _STREAM,
+    response_class=StreamingResponse,
+    route_class_override=QuickSend,
+)
 
 
 @router.post(

@@ -14,6 +14,7 @@ NO_OBJECT: dict[str, Any] = {}
 UNREADABLE = [
     (b"Where to?", JSON, 400),
     (b"{", JSON, 400),
+    (b'\xef\xbb\xbf{"message": "Hi"}', JSON, 400),
     (b"[]", JSON, 400),
     (b'[{"message": "Hi"}]', JSON, 400),
     (b'"text"', JSON, 400),

@@ -51,6 +51,9 @@ async def open_box(
 
     Of two tools with one name the first source's counts, and `besides` are names that are taken already.
     """
+    if not sources:
+        yield ToolBox(offered={}, missing={})
+        return
     async with AsyncExitStack() as stack:
         sessions = [(source.name, await stack.enter_async_context(source.open(caller))) for source in sources]
         lists = await asyncio.gather(*(_listed(name, session, limits.list_s) for name, session in sessions))
