@@ -46,7 +46,7 @@ async def list_newest_messages(  # noqa: PLR0913 - which branch of what, and two
         "p_messages": max_messages,
         "p_chars": max_chars,
     }
-    # The first question and its first answer are on every branch.
+    # Another answer, or another question, comes after the first two messages.
     turning = await turns_of(session, conversation_id) if leaf > ROOT + 2 else []
     spans = ranges(turning, leaf)
     newest = _newest(on_ranges(spans)) if len(spans) > 1 or spans[0][0] > ROOT + 1 else _NEWEST
